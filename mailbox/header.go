@@ -1,6 +1,9 @@
 package mailbox
 
-import "strings"
+import (
+	"mime"
+	"strings"
+)
 
 // Field is one header field. Value is unfolded but not decoded: it holds the
 // bytes as they came, with line breaks removed.
@@ -50,70 +53,106 @@ func (h Header) Has(name string) bool {
 // far below.
 const maxIDs = 1000
 
+// maxID bounds the length of one id: RFC 5322 (2.1.1) lets no line be longer
+// than 998 characters, and an id cannot be folded.
+const maxID = 998
+
 // ParseMessageIDs extracts the message ids of one Message-ID, In-Reply-To or
 // References value, the way they really come: bare ids without brackets, words
 // and commas in between, white space inside brackets from broken folding,
-// doubled brackets, a quoted left side. Tokens without an "@" are dropped. If
-// any id stands in brackets only those count, since the text around them may
-// hold plain addresses. Order is kept; at most 1,000 ids are returned. It
+// doubled brackets, a quoted left side, encoded words. Tokens without an "@"
+// and ids longer than 998 bytes are dropped. If any id stands in brackets only
+// those count, since the text around them may hold plain addresses; what stands
+// in brackets may still be an address. Order is kept. Of more than 1,000 ids
+// the first and the last 999 are returned, so that root and parent stay. It
 // never fails: a value without ids gives nil.
 func ParseMessageIDs(value string) []RFCMessageID {
+	if strings.Contains(value, "=?") {
+		if decoded, err := new(mime.WordDecoder).DecodeHeader(value); err == nil {
+			value = decoded
+		}
+	}
 	if ids := bracketedIDs(value); len(ids) > 0 {
 		return ids
 	}
 	var ids []RFCMessageID
 	for token := range strings.FieldsFuncSeq(value, isIDSeparator) {
-		if id := cleanID(token); id != "" && len(ids) < maxIDs {
-			ids = append(ids, id)
-		}
+		ids = appendID(ids, strings.TrimRight(token, ".:'"))
 	}
-	return ids
+	return boundIDs(ids)
 }
 
 func bracketedIDs(value string) []RFCMessageID {
 	var ids []RFCMessageID
-	for len(ids) < maxIDs {
+	for {
 		open := strings.IndexByte(value, '<')
 		if open < 0 {
 			break
 		}
-		value = strings.TrimLeft(value[open+1:], "< \t\r\n")
+		value = value[open+1:]
 		end := strings.IndexAny(value, "<>")
 		if end < 0 {
 			break
 		}
-		if id := cleanID(value[:end]); id != "" {
-			ids = append(ids, id)
-		}
-		if value[end] == '<' { // an unclosed id: look again from the next bracket
+		ids = appendID(ids, value[:end])
+		if value[end] == '<' { // doubled or unclosed: look again from the next bracket
 			value = value[end:]
 		} else {
 			value = value[end+1:]
 		}
 	}
-	return ids
+	return boundIDs(ids)
 }
 
 func isIDSeparator(r rune) bool {
 	return r <= ' ' || r == ',' || r == ';' || r == '(' || r == ')' || r == '<' || r == '>'
 }
 
+// appendID appends the id in s, if there is one. It lets the list grow to twice
+// the limit before it shortens it, so that each id is moved once at most.
+func appendID(ids []RFCMessageID, s string) []RFCMessageID {
+	id := cleanID(s)
+	if id == "" {
+		return ids
+	}
+	if len(ids) == 2*maxIDs {
+		ids = boundIDs(ids)
+	}
+	return append(ids, id)
+}
+
+// boundIDs keeps the first id and the last ones.
+func boundIDs(ids []RFCMessageID) []RFCMessageID {
+	if len(ids) <= maxIDs {
+		return ids
+	}
+	copy(ids[1:], ids[len(ids)-maxIDs+1:])
+	return ids[:maxIDs]
+}
+
 // cleanID removes white space that folding left inside an id and the quotes of
 // a quoted left side (<"x"@d> equals <x@d>, RFC 5256, 3).
 func cleanID(s string) RFCMessageID {
-	s = strings.Map(func(r rune) rune {
-		if r <= ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, s)
+	if strings.ContainsFunc(s, isBlank) {
+		s = strings.Map(func(r rune) rune {
+			if isBlank(r) {
+				return -1
+			}
+			return r
+		}, s)
+	}
 	at := strings.LastIndexByte(s, '@')
-	if at <= 0 || at == len(s)-1 {
+	if at <= 0 || at == len(s)-1 || len(s) > maxID {
 		return ""
 	}
 	left, right := s[:at], s[at:]
+	if strings.Contains(right, `"`) { // "name@host"'s message: text, not an id
+		return ""
+	}
 	if len(left) > 2 && left[0] == '"' && left[len(left)-1] == '"' {
 		left = left[1 : len(left)-1]
 	}
 	return RFCMessageID(left + right)
 }
+
+func isBlank(r rune) bool { return r <= ' ' || r == 0x7f }

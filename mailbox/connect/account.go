@@ -1,0 +1,123 @@
+package connect
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/mailtether/mailtether/mailbox"
+)
+
+// AccountStore keeps one account for each mailbox. Hosts implement it on their
+// own database; the suite in package connecttest holds the rules.
+//
+// Implementations are safe for concurrent use, compare identifiers byte for
+// byte, keep every field (times to the microsecond), never return an account of
+// another tenant or mailbox than was asked for, read what was written last, and
+// fail when the context is done. Failures other than those named below may be
+// any error.
+type AccountStore interface {
+	// Get returns the account of a mailbox, or ErrNotFound.
+	Get(ctx context.Context, ref mailbox.Ref) (mailbox.Account, error)
+	// Put writes a if the stored version still is a.Version; 0 creates. It
+	// returns the account as stored, with its new version, which is one higher.
+	// ErrConflict tells that the account has another version, exists already
+	// (Version 0) or does not exist.
+	//
+	// ErrLinked tells that a second account would be in use for the same
+	// Subject: at most one account of a tenant, provider and subject may be in a
+	// state other than mailbox.StateDisconnected. In SQL that is a partial
+	// unique index, so that it holds between processes too.
+	Put(ctx context.Context, a mailbox.Account) (mailbox.Account, error)
+	// List ranges over the accounts of a tenant, in any order. A failure is the
+	// last pair, with a zero Account. Ranging again starts over; stopping early
+	// releases everything.
+	List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[mailbox.Account, error]
+}
+
+// Memory is an [AccountStore] in memory. Use [NewMemory].
+type Memory struct {
+	mu       sync.Mutex
+	accounts map[mailbox.TenantID]map[mailbox.MailboxID]mailbox.Account
+}
+
+// NewMemory returns an empty Memory.
+func NewMemory() *Memory {
+	return &Memory{accounts: make(map[mailbox.TenantID]map[mailbox.MailboxID]mailbox.Account)}
+}
+
+// Get implements [AccountStore].
+func (m *Memory) Get(ctx context.Context, ref mailbox.Ref) (mailbox.Account, error) {
+	if err := ctx.Err(); err != nil {
+		return mailbox.Account{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, ok := m.accounts[ref.Tenant][ref.Mailbox]
+	if !ok {
+		return mailbox.Account{}, ErrNotFound
+	}
+	return cloneAccount(a), nil
+}
+
+// Put implements [AccountStore].
+func (m *Memory) Put(ctx context.Context, a mailbox.Account) (mailbox.Account, error) {
+	if err := ctx.Err(); err != nil {
+		return mailbox.Account{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// The zero Account of a missing entry has the version of one to create.
+	if m.accounts[a.Tenant][a.Mailbox].Version != a.Version {
+		return mailbox.Account{}, ErrConflict
+	}
+	for _, other := range m.accounts[a.Tenant] {
+		if other.Mailbox != a.Mailbox && other.Provider == a.Provider && other.Subject == a.Subject &&
+			other.State != mailbox.StateDisconnected && a.State != mailbox.StateDisconnected {
+			return mailbox.Account{}, ErrLinked
+		}
+	}
+	a.Version++
+	if m.accounts[a.Tenant] == nil {
+		m.accounts[a.Tenant] = make(map[mailbox.MailboxID]mailbox.Account)
+	}
+	m.accounts[a.Tenant][a.Mailbox] = cloneAccount(a)
+	return a, nil
+}
+
+// List implements [AccountStore]. It ranges over the accounts as they were when
+// ranging began.
+func (m *Memory) List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[mailbox.Account, error] {
+	return func(yield func(mailbox.Account, error) bool) {
+		for _, a := range m.snapshot(tenant) {
+			if err := ctx.Err(); err != nil {
+				yield(mailbox.Account{}, err)
+				return
+			}
+			if !yield(a, nil) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(mailbox.Account{}, err)
+		}
+	}
+}
+
+func (m *Memory) snapshot(tenant mailbox.TenantID) []mailbox.Account {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	accounts := make([]mailbox.Account, 0, len(m.accounts[tenant]))
+	for _, a := range m.accounts[tenant] {
+		accounts = append(accounts, cloneAccount(a))
+	}
+	return accounts
+}
+
+// cloneAccount returns a copy that shares no memory with a.
+func cloneAccount(a mailbox.Account) mailbox.Account {
+	a.Aliases = slices.Clone(a.Aliases)
+	a.Scopes = slices.Clone(a.Scopes)
+	return a
+}

@@ -1,0 +1,240 @@
+package connect
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/tokenstore"
+)
+
+// App is an OAuth app, as registered with a provider. It prints without its
+// secret.
+type App struct {
+	// Name tells apps of one provider apart; it becomes mailbox.Account.App. The
+	// only app of a provider needs none.
+	Name     string
+	Provider mailbox.Provider
+	ClientID string
+	// ClientSecret is empty for apps that have none.
+	ClientSecret string `json:"-" xml:"-"`
+	// RedirectURL is where the provider sends the browser back to, exactly as
+	// registered: https, or http to a loopback address. Give every provider one
+	// of its own.
+	RedirectURL string
+	// Transport carries all requests of the app's mailboxes, those to the token
+	// endpoint included; nil means http.DefaultTransport.
+	Transport http.RoundTripper
+	// AuthParams are added to the authorization request and outrank those of
+	// the provider, for instance hd or domain_hint. The parameters of the
+	// protocol cannot be set.
+	AuthParams map[string]string
+	// RevokeOnDisconnect ends the grant at the provider when a mailbox is
+	// disconnected. Google then drops every grant of the user to the whole
+	// project: "Sign in with Google" and mailboxes of other tenants included.
+	RevokeOnDisconnect bool
+}
+
+// Format prints everything but the secret, with every verb.
+func (a App) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "App{%q, %q}", a.Name, a.ClientID) }
+
+// LogValue prints everything but the secret.
+func (a App) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(a)) }
+
+func (a *App) client() *tokenstore.Client {
+	return &tokenstore.Client{
+		Provider:     a.Provider,
+		ClientID:     a.ClientID,
+		ClientSecret: tokenstore.Secret(a.ClientSecret),
+		Transport:    a.Transport,
+	}
+}
+
+// Config is what a [Connector] needs. Apps, Accounts, Vault and StateKey are
+// required.
+type Config struct {
+	Apps     []App
+	Accounts AccountStore
+	Vault    *tokenstore.Vault
+	// States keeps flows between start and callback; nil keeps them in memory,
+	// which serves one process.
+	States StateStore
+	// StateKey signs and seals flows: at least 32 random bytes, the same in
+	// every process. Changing it breaks flows that are under way, nothing else.
+	StateKey []byte `json:"-" xml:"-"`
+	// StateTTL is how long a user may take to sign in; 0 means 10 minutes, at
+	// most 1 hour.
+	StateTTL time.Duration
+	// ReturnTo is the path that CallbackHandler returns to when a request named
+	// none, or when a callback belongs to no flow; empty means "/".
+	ReturnTo string
+	// OnState is told when the state of an account changed, with
+	// mailbox.EventAccountState, after the change was stored. It must return
+	// soon. nil means nobody wants to know.
+	OnState func(ctx context.Context, e mailbox.Event)
+	// Logger receives what the HTTP handlers do not tell the browser; nil means
+	// silence.
+	Logger *slog.Logger
+}
+
+// Format prints nothing but the apps, with every verb.
+func (c Config) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "Config{%v}", c.Apps) }
+
+// Connector connects, opens and disconnects mailboxes. It is safe for concurrent
+// use and holds no goroutine. Use [New].
+type Connector struct {
+	config Config
+	apps   map[appKey]*App
+	flows  *keeper
+	secure bool // every redirect URL is https
+	log    *slog.Logger
+}
+
+type appKey struct {
+	provider mailbox.ProviderName
+	name     string
+}
+
+// Format prints nothing but the apps, with every verb.
+func (c *Connector) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "Connector{%v}", c.config.Apps) }
+
+const (
+	defaultStateTTL = 10 * time.Minute
+	maxStateTTL     = time.Hour
+)
+
+// New returns a Connector. A configuration that cannot work is a
+// mailbox.ClassInvalid error that names the field.
+func New(c Config) (*Connector, error) {
+	if c.Accounts == nil {
+		return nil, mailbox.Invalid("Accounts", "an AccountStore", "is missing")
+	}
+	if c.Vault == nil {
+		return nil, mailbox.Invalid("Vault", "a tokenstore.Vault", "is missing")
+	}
+	if len(c.Apps) == 0 {
+		return nil, mailbox.Invalid("Apps", "at least one", "is empty")
+	}
+	if c.StateTTL == 0 {
+		c.StateTTL = defaultStateTTL
+	}
+	if c.StateTTL < 0 || c.StateTTL > maxStateTTL {
+		return nil, mailbox.Invalid("StateTTL", "up to 1 hour", "is out of range")
+	}
+	if c.ReturnTo == "" {
+		c.ReturnTo = "/"
+	}
+	if err := checkReturnTo("ReturnTo", c.ReturnTo); err != nil {
+		return nil, err
+	}
+	if c.States == nil {
+		c.States = NewMemoryStates()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	flows, err := newKeeper(c.States, c.StateKey, c.StateTTL)
+	if err != nil {
+		return nil, err
+	}
+	c.StateKey = nil // the derived keys do
+	c.Apps = slices.Clone(c.Apps)
+	conn := &Connector{config: c, apps: make(map[appKey]*App), flows: flows, secure: true, log: c.Logger}
+	for i := range c.Apps {
+		app := &c.Apps[i]
+		if err := app.check(fmt.Sprintf("Apps[%d]", i)); err != nil {
+			return nil, err
+		}
+		key := appKey{app.Provider.Name(), app.Name}
+		if conn.apps[key] != nil {
+			return nil, mailbox.Invalid(fmt.Sprintf("Apps[%d].Name", i), "a different name for every app of a provider", "is used twice")
+		}
+		conn.apps[key] = app
+		conn.secure = conn.secure && strings.HasPrefix(app.RedirectURL, "https:")
+	}
+	return conn, nil
+}
+
+// protocolParams are set by this package alone: overriding one would switch off
+// a protection.
+var protocolParams = [...]string{
+	"response_type", "client_id", "redirect_uri", "scope", "state",
+	"code_challenge", "code_challenge_method", "request", "request_uri",
+}
+
+func (a *App) check(field string) error {
+	if a.Provider == nil {
+		return mailbox.Invalid(field+".Provider", "a mailbox.Provider", "is missing")
+	}
+	if a.ClientID == "" {
+		return mailbox.Invalid(field+".ClientID", "the client ID of the registration", "is empty")
+	}
+	o := a.Provider.OAuth()
+	endpoints := map[string]string{".RedirectURL": a.RedirectURL, ".Provider.AuthURL": o.AuthURL, ".Provider.TokenURL": o.TokenURL}
+	if o.RevokeURL != "" {
+		endpoints[".Provider.RevokeURL"] = o.RevokeURL
+	}
+	for _, name := range slices.Sorted(maps.Keys(endpoints)) {
+		if err := tokenstore.CheckURL(field+name, endpoints[name]); err != nil {
+			return err
+		}
+	}
+	for _, params := range []map[string]string{o.AuthParams, a.AuthParams} {
+		for _, name := range protocolParams {
+			if _, ok := params[name]; ok {
+				return mailbox.Invalid(field+".AuthParams", "parameters that the protocol does not define", "sets "+name)
+			}
+		}
+	}
+	return nil
+}
+
+// app returns the app with the name. Without a name it is the one that has none,
+// or the only one of the provider.
+func (c *Connector) app(provider mailbox.ProviderName, name string) (*App, error) {
+	if app, ok := c.apps[appKey{provider, name}]; ok {
+		return app, nil
+	}
+	var found *App
+	n := 0
+	for key, app := range c.apps {
+		if key.provider == provider {
+			found = app
+			n++
+		}
+	}
+	switch {
+	case n == 0:
+		return nil, mailbox.Invalid("provider", "the provider of a configured app", "is unknown")
+	case name != "":
+		return nil, mailbox.Invalid("app", "the name of a configured app", "is unknown")
+	case n > 1:
+		return nil, mailbox.Invalid("app", "the name of one of the provider's apps", "is empty")
+	}
+	return found, nil
+}
+
+const maxReturnTo = 2048
+
+// checkReturnTo refuses everything but a path of the same site. Browsers take
+// "//host" and "/\host" for another host, and drop tabs and line breaks before
+// they look.
+func checkReturnTo(field, s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case len(s) > maxReturnTo:
+		return mailbox.Invalid(field, "at most 2048 bytes", "is too long")
+	case err != nil, u.Scheme != "", u.Host != "", u.Opaque != "", u.User != nil,
+		!strings.HasPrefix(s, "/"), strings.HasPrefix(s, "//"), strings.Contains(s, `\`),
+		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		return mailbox.Invalid(field, `a path that begins with one "/"`, "is not one")
+	}
+	return nil
+}

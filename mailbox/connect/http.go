@@ -1,0 +1,185 @@
+package connect
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/mailtether/mailtether/mailbox"
+)
+
+// The query parameters that CallbackHandler adds to the path it returns to.
+const (
+	// ParamConnected holds the mailbox ID after success.
+	ParamConnected = "connected"
+	// ParamError holds one of the codes below after a failure.
+	ParamError = "connect_error"
+)
+
+// The values of ParamError. They are stable, and meant for choosing a text.
+const (
+	ErrorDeclined        = "declined"         // the user did not agree
+	ErrorConsent         = "consent_missing"  // the user granted too little
+	ErrorAdmin           = "admin_needed"     // the organisation has to approve
+	ErrorWrongAccount    = "wrong_account"    // another account than the mailbox belongs to
+	ErrorLinked          = "already_linked"   // the account is connected already
+	ErrorInvalidCallback = "invalid_callback" // too late, twice, or not from here: start again
+	ErrorNoMailbox       = "no_mailbox"       // the account has no mailbox
+	ErrorTryLater        = "try_later"        // the provider or our store has a fault
+	ErrorMisconfigured   = "misconfigured"    // the app's registration is at fault
+	ErrorFailed          = "failed"           // anything else
+)
+
+// StartHandler returns a handler that sends the browser to the provider.
+// request says what is to be connected: it has to check that the user of the
+// HTTP request is signed in to the host and may connect that mailbox. An error
+// of it is answered with 400 if it is of mailbox.ClassInvalid, otherwise with
+// 403.
+//
+// The handler answers GET and POST. It keeps a random secret in a cookie
+// (HttpOnly, SameSite=Lax, and Secure with the __Host- prefix if all redirect
+// URLs are https), which ties the callback to this browser.
+func (c *Connector) StartHandler(request func(*http.Request) (StartRequest, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !allowed(w, r, http.MethodGet, http.MethodPost) {
+			return
+		}
+		req, err := request(r)
+		if err != nil {
+			status := http.StatusForbidden
+			if errors.Is(err, mailbox.ClassInvalid) {
+				status = http.StatusBadRequest
+			}
+			http.Error(w, http.StatusText(status), status)
+			return
+		}
+		cookie := c.cookie(rand.Text())
+		if old, err := r.Cookie(cookie.Name); err == nil && len(old.Value) == len(cookie.Value) {
+			cookie.Value = old.Value // another tab may be in a flow
+		}
+		req.Browser = cookie.Value
+		started, err := c.Start(r.Context(), req)
+		if err != nil {
+			c.logFailure(r, "starting a connect failed", err)
+			status := http.StatusServiceUnavailable
+			if errors.Is(err, mailbox.ClassInvalid) || errors.Is(err, mailbox.ClassUnsupported) {
+				status = http.StatusBadRequest
+			}
+			http.Error(w, http.StatusText(status), status)
+			return
+		}
+		http.SetCookie(w, cookie)
+		redirect(w, r, started.URL)
+	})
+}
+
+// CallbackHandler returns the handler for the redirect URL of a provider. It
+// ends the flow and returns to the path that the StartRequest named, with
+// ParamConnected or ParamError. Details of a failure go to Config.Logger alone.
+//
+// Mount one for each provider on its redirect URL: that keeps a provider from
+// answering in another one's name. An empty provider accepts all.
+func (c *Connector) CallbackHandler(provider mailbox.ProviderName) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !allowed(w, r, http.MethodGet) {
+			return
+		}
+		req := CallbackRequest{Query: r.URL.Query(), Provider: provider}
+		if cookie, err := r.Cookie(c.cookie("").Name); err == nil {
+			req.Browser = cookie.Value
+		}
+		a, f, err := c.callback(r.Context(), req)
+		returnTo := f.ReturnTo
+		if returnTo == "" {
+			returnTo = c.config.ReturnTo
+		}
+		if err != nil {
+			c.logFailure(r, "connect failed", err)
+			redirect(w, r, withParam(returnTo, ParamError, ErrorCode(err)))
+			return
+		}
+		redirect(w, r, withParam(returnTo, ParamConnected, string(a.Mailbox)))
+	})
+}
+
+// ErrorCode returns the value of ParamError for an error of [Connector.Callback].
+func ErrorCode(err error) string {
+	if errors.Is(err, ErrLinked) {
+		return ErrorLinked
+	}
+	switch mailbox.ClassOf(err) {
+	case mailbox.ClassDeclined:
+		return ErrorDeclined
+	case mailbox.ClassConsent:
+		return ErrorConsent
+	case mailbox.ClassAdmin:
+		return ErrorAdmin
+	case mailbox.ClassWrongAccount:
+		return ErrorWrongAccount
+	case mailbox.ClassBadCallback:
+		return ErrorInvalidCallback
+	case mailbox.ClassNoMailbox:
+		return ErrorNoMailbox
+	case mailbox.ClassUnavailable, mailbox.ClassThrottled, mailbox.ClassStorage, mailbox.ClassConflict, mailbox.ClassPaused:
+		return ErrorTryLater
+	case mailbox.ClassConfig:
+		return ErrorMisconfigured
+	default:
+		return ErrorFailed
+	}
+}
+
+// cookie returns the cookie that ties a flow to a browser. The __Host- prefix
+// keeps other hosts of the same domain from planting one.
+func (c *Connector) cookie(value string) *http.Cookie {
+	name := "mailtether_connect"
+	if c.secure {
+		name = "__Host-" + name
+	}
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: int(c.config.StateTTL.Seconds()),
+		HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+func allowed(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	if slices.Contains(methods, r.Method) {
+		return true
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+	return false
+}
+
+// redirect sends the browser on. Neither caches nor the next site get to see the
+// URL, which holds a code or a state.
+func redirect(w http.ResponseWriter, r *http.Request, to string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// withParam adds a parameter to a path that checkReturnTo has passed.
+func withParam(path, name, value string) string {
+	u, err := url.Parse(path)
+	if err != nil {
+		return "/"
+	}
+	q := u.Query()
+	q.Del(ParamConnected)
+	q.Del(ParamError)
+	q.Set(name, value)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func (c *Connector) logFailure(r *http.Request, msg string, err error) {
+	attrs := []any{"error", err.Error()}
+	if e, ok := errors.AsType[*mailbox.Error](err); ok {
+		attrs = append(attrs, "class", e.Class.String(), "code", e.Code, "provider", e.Provider, "mailbox", e.Mailbox)
+	}
+	c.log.WarnContext(r.Context(), msg, attrs...)
+}

@@ -1,0 +1,379 @@
+package inbox
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/quota"
+	"github.com/mailtether/mailtether/threading"
+)
+
+// overlap is how far a resync reaches back behind the last complete sync:
+// providers file some messages late.
+const overlap = time.Hour
+
+// resyncFolders are read again when the cursor is lost.
+var resyncFolders = [...]mailbox.Folder{mailbox.FolderInbox, mailbox.FolderSent}
+
+// poll is one run over one mailbox.
+type poll struct {
+	*Inbox
+	mb     mailbox.Mailbox
+	state  State
+	report Report
+}
+
+func (p *poll) run(ctx context.Context) error {
+	if p.state.Version == 0 {
+		return p.begin(ctx)
+	}
+	for {
+		if p.state.Resync != nil {
+			if err := p.resync(ctx); err != nil {
+				return err
+			}
+		}
+		start := time.Now()
+		changes, err := p.mb.Changes(ctx, p.state.Cursor, 0)
+		if mailbox.ClassOf(err) == mailbox.ClassCursorLost {
+			if err := p.beginResync(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		var messages []*mailbox.Message
+		for _, c := range changes.Changes {
+			if c.Kind != mailbox.ChangeRemoved && c.Message != nil {
+				messages = append(messages, c.Message)
+			}
+		}
+		p.state.Failing = keepFailing(p.state.Failing, messages)
+		err = p.take(ctx, messages, false, func(s *State) {
+			s.Cursor = changes.Next
+			if !changes.More {
+				s.SyncedAt = start
+			}
+		})
+		if err != nil || !changes.More {
+			return err
+		}
+	}
+}
+
+// begin takes the first position.
+func (p *poll) begin(ctx context.Context) error {
+	p.state.SyncedAt = time.Now()
+	var err error
+	if p.state.Cursor, err = p.mb.Cursor(ctx); err != nil {
+		return err
+	}
+	return p.save(ctx, nil)
+}
+
+func (p *poll) save(ctx context.Context, delivered []string) error {
+	saved, err := p.config.Store.Save(ctx, p.state, delivered)
+	if err != nil {
+		return err
+	}
+	p.state = saved
+	return nil
+}
+
+// beginResync takes a new position first, so that nothing falls between the
+// resync and the changes that follow it.
+func (p *poll) beginResync(ctx context.Context) error {
+	cursor, err := p.mb.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	since := p.state.SyncedAt.Add(-overlap)
+	e := mailbox.Event{
+		ID: "resync:" + since.UTC().Format(time.RFC3339), Ref: p.state.Ref,
+		Kind: mailbox.EventResync, At: since, Replay: true,
+	}
+	if err := p.config.Handler(ctx, e); err != nil {
+		return err
+	}
+	p.report.Events++
+	p.state.Resync = &Resync{Cursor: cursor, Since: since}
+	return p.save(ctx, nil)
+}
+
+// resync reads on from where the stored progress is.
+func (p *poll) resync(ctx context.Context) error {
+	p.report.Resynced = true
+	for p.state.Resync.Folder < len(resyncFolders) {
+		r := *p.state.Resync
+		page, err := p.mb.List(mailbox.WithLane(ctx, mailbox.LaneBackfill), mailbox.Query{
+			Folder: resyncFolders[r.Folder], Since: r.Since, Page: r.Page, Max: 100,
+		})
+		if mailbox.ClassOf(err) == mailbox.ClassInvalid && r.Page != "" { // a page token that died
+			p.state.Resync.Page = ""
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		r.Page = page.Next
+		r.Read += len(page.Messages)
+		if page.Next == "" || r.Read >= p.config.MaxResync {
+			r.Folder, r.Page, r.Read = r.Folder+1, "", 0
+		}
+		slices.Reverse(page.Messages) // oldest first, as far as the provider orders them
+		if err := p.take(ctx, page.Messages, true, func(s *State) { s.Resync = &r }); err != nil {
+			return err
+		}
+	}
+	p.state.Cursor = p.state.Resync.Cursor
+	p.state.Resync = nil
+	return p.save(ctx, nil)
+}
+
+// keepFailing drops the counters of events that are not in this bite any more.
+func keepFailing(failing map[string]int, messages []*mailbox.Message) map[string]int {
+	if len(failing) == 0 {
+		return nil
+	}
+	kept := map[string]int{}
+	for _, m := range messages {
+		if n := failing[eventID(m)]; n > 0 {
+			kept[eventID(m)] = n
+		}
+	}
+	return kept
+}
+
+// eventID is stable: a message has the same one in every delivery.
+func eventID(m *mailbox.Message) string { return "message:" + string(m.ID) }
+
+// take delivers the events of one bite and then stores the state as advance
+// leaves it. If the handler fails, the state stays where it was, except for the
+// events that were delivered and the count of failures.
+func (p *poll) take(ctx context.Context, messages []*mailbox.Message, replay bool, advance func(*State)) error {
+	fresh, err := p.fresh(ctx, messages)
+	if err != nil {
+		return err
+	}
+	events, err := p.events(ctx, fresh, replay)
+	if err != nil {
+		return err
+	}
+	var delivered []string
+	for _, e := range events {
+		if e.Kind != "" {
+			if err := p.deliver(ctx, e); err != nil {
+				if saveErr := p.save(context.WithoutCancel(ctx), delivered); saveErr != nil {
+					return saveErr
+				}
+				return err
+			}
+		}
+		delete(p.state.Failing, e.ID)
+		delivered = append(delivered, e.ID)
+	}
+	advance(&p.state)
+	return p.save(context.WithoutCancel(ctx), delivered)
+}
+
+// deliver calls the handler. A message it failed on too often is set aside.
+func (p *poll) deliver(ctx context.Context, e mailbox.Event) error {
+	err := p.config.Handler(ctx, e)
+	if err == nil {
+		p.report.Events++
+		return nil
+	}
+	if ctx.Err() != nil {
+		return err // the host is stopping; that is not the message's fault
+	}
+	if p.state.Failing == nil {
+		p.state.Failing = map[string]int{}
+	}
+	p.state.Failing[e.ID]++
+	attempts := p.state.Failing[e.ID]
+	if attempts < p.config.MaxAttempts {
+		return err
+	}
+	aside := mailbox.Event{
+		ID: "set_aside:" + string(e.Message.ID), Ref: e.Ref, Kind: mailbox.EventSetAside,
+		At: time.Now(), Replay: e.Replay, Message: e.Message, Verdict: e.Verdict, Match: e.Match, Key: e.Key, Err: err,
+	}
+	if err := p.config.Handler(ctx, aside); err != nil {
+		p.config.Logger.WarnContext(ctx, "handler failed on a message set aside", "mailbox", e.Mailbox, "message", e.Message.ID)
+	}
+	p.state.SetAside = append(p.state.SetAside, SetAside{EventID: e.ID, ID: e.Message.ID, Attempts: attempts, At: time.Now()})
+	p.state.SetAside = p.state.SetAside[max(0, len(p.state.SetAside)-100):]
+	p.report.SetAside++
+	return nil
+}
+
+// fresh drops duplicates, drafts and what was delivered before.
+func (p *poll) fresh(ctx context.Context, messages []*mailbox.Message) ([]*mailbox.Message, error) {
+	var fresh []*mailbox.Message
+	var ids []string
+	seen := map[string]bool{}
+	for _, m := range messages {
+		if m == nil || m.Draft || seen[eventID(m)] {
+			continue
+		}
+		seen[eventID(m)] = true
+		ids = append(ids, eventID(m))
+		fresh = append(fresh, m)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	known, err := p.config.Store.Delivered(ctx, p.state.Ref, ids)
+	if err != nil {
+		return nil, err
+	}
+	fresh = slices.DeleteFunc(fresh, func(m *mailbox.Message) bool { return known[eventID(m)] })
+	p.report.Seen += len(fresh)
+	return fresh, nil
+}
+
+// events turns messages into events, with bodies where the policy allows them.
+// A message that the host is not told of gives an event without a kind.
+func (p *poll) events(ctx context.Context, messages []*mailbox.Message, replay bool) ([]mailbox.Event, error) {
+	events := make([]mailbox.Event, len(messages))
+	var bodies []int
+	for i, m := range messages {
+		e, err := p.event(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		e.ID, e.Ref, e.At, e.Replay = eventID(m), p.state.Ref, m.ReceivedAt, replay
+		events[i] = e
+		if p.wantsBody(e) {
+			bodies = append(bodies, i)
+		}
+	}
+	if err := p.fetchBodies(ctx, events, bodies); err != nil {
+		return nil, err
+	}
+	return events, nil
+}
+
+// event judges one message by its headers.
+func (p *poll) event(ctx context.Context, m *mailbox.Message) (mailbox.Event, error) {
+	if m.In(mailbox.FolderSent) && !m.In(mailbox.FolderInbox) {
+		return p.sentEvent(ctx, m)
+	}
+	verdict := threading.Classify(m)
+	e := mailbox.Event{Message: m, Verdict: &verdict}
+	if p.config.Index != nil {
+		match, err := p.matcher.Match(ctx, p.state.Ref, m, verdict)
+		if err != nil {
+			return e, err
+		}
+		if match.Level >= p.config.MinLevel {
+			e.Match, e.Key = &match, match.Key
+		}
+	}
+	switch {
+	case e.Match == nil && p.config.Policy == PolicyMatched:
+		// not the host's business
+	case e.Match == nil:
+		e.Kind = mailbox.EventMessage
+	case verdict.Kind == mailbox.KindHuman || verdict.Kind == mailbox.KindList || verdict.Kind == mailbox.KindReaction:
+		e.Kind = mailbox.EventReply
+	case verdict.Kind == mailbox.KindBounce:
+		e.Kind = mailbox.EventBounce
+	default:
+		e.Kind = mailbox.EventAutoReply
+	}
+	return e, nil
+}
+
+// sentEvent tells mail of the outbox from mail the user sent by hand. The
+// latter counts against the sending limits.
+func (p *poll) sentEvent(ctx context.Context, m *mailbox.Message) (mailbox.Event, error) {
+	if p.config.Index != nil && m.RFCMessageID != "" {
+		ours, err := p.config.Index.ByID(ctx, p.state.Ref, m.RFCMessageID)
+		if err != nil || len(ours) > 0 {
+			return mailbox.Event{Message: m}, err
+		}
+	}
+	if m.Header.Has(mailbox.RefHeader) { // ours, under an id that is not known yet
+		return mailbox.Event{Message: m}, nil
+	}
+	e := mailbox.Event{Kind: mailbox.EventSentByHand, Message: m}
+	if p.config.Policy == PolicyMatched {
+		e.Kind = ""
+	}
+	if p.config.Sends == nil {
+		return e, nil
+	}
+	return e, p.config.Sends.Observe(ctx, quota.SendRequest{
+		Ref: p.state.Ref, Provider: p.mb.Account().Provider, Key: eventID(m),
+		Recipients: max(1, len(m.To)+len(m.Cc)+len(m.Bcc)), At: m.ReceivedAt,
+	})
+}
+
+// wantsBody is the privacy policy: it decides from what the headers told.
+func (p *poll) wantsBody(e mailbox.Event) bool {
+	if !p.mb.Account().Capabilities.Has(mailbox.CanReadBodies) || e.Kind == "" {
+		return false
+	}
+	return p.config.Policy == PolicyFull || p.config.Policy == PolicyMatched && e.Match != nil
+}
+
+func (p *poll) fetchBodies(ctx context.Context, events []mailbox.Event, which []int) error {
+	if len(which) == 0 {
+		return nil
+	}
+	ids := make([]mailbox.MessageID, len(which))
+	for n, i := range which {
+		ids[n] = events[i].Message.ID
+	}
+	full, err := p.mb.Fetch(ctx, ids, mailbox.PartBody)
+	if err != nil {
+		return err
+	}
+	for n, i := range which {
+		e := &events[i]
+		if full[n] == nil {
+			continue // deleted in between: the headers are what is left
+		}
+		p.report.Bodies++
+		e.Message = full[n]
+		if e.Verdict != nil && e.Verdict.Bounce != nil {
+			p.readReport(ctx, e)
+		}
+	}
+	return nil
+}
+
+// maxReport bounds a bounce that is read as a whole.
+const maxReport = 8 << 20
+
+// readReport completes the verdict of a bounce from its report part. What the
+// headers told stands if the report cannot be read.
+func (p *poll) readReport(ctx context.Context, e *mailbox.Event) {
+	r, ok := p.mb.(mailbox.RawReader)
+	if !ok {
+		return
+	}
+	raw, err := r.Raw(ctx, e.Message.ID, maxReport)
+	if err != nil {
+		p.config.Logger.WarnContext(ctx, "bounce not read", "mailbox", e.Mailbox, "error", err)
+		return
+	}
+	report, err := threading.ReadReport(bytes.NewReader(raw))
+	if err != nil {
+		return
+	}
+	if b := report.Bounce(); b != nil && len(b.Recipients) > 0 {
+		if b.OriginalMessageID == "" {
+			b.OriginalMessageID = e.Verdict.Bounce.OriginalMessageID
+		}
+		verdict := *e.Verdict
+		verdict.Bounce = b
+		e.Verdict = &verdict
+	}
+}
