@@ -1,0 +1,240 @@
+// Package mailtether tethers your users' Gmail and Outlook mailboxes to your
+// application: connect them by OAuth, send real mail from them once, notice who
+// answered and how, and stay inside every limit. It runs in your process, on
+// your stores.
+//
+// [New] wires the rooms of the library into one [Client]:
+//
+//   - Client.Connect connects, reconnects, disconnects and opens mailboxes
+//     (package mailbox/connect),
+//   - Client.Outbox sends each message once (mailbox/outbox),
+//   - Client.Inbox notices replies, bounces and automatic answers (mailbox/inbox),
+//   - Client.Sends and Client.Calls keep the limits (quota).
+//
+// Each room can also be used alone. This package imports no driver: a host adds
+// gmail, outlook or both as apps, and compiles only what it uses.
+package mailtether
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/mailbox/connect"
+	"github.com/mailtether/mailtether/mailbox/inbox"
+	"github.com/mailtether/mailtether/mailbox/outbox"
+	"github.com/mailtether/mailtether/quota"
+	"github.com/mailtether/mailtether/threading"
+	"github.com/mailtether/mailtether/tokenstore"
+)
+
+// Config is what a host decides. Apps, Keys and Handler are required; the rest
+// has defaults that suit one process without a database.
+type Config struct {
+	// Apps are the OAuth apps, at least one, each with the provider it is for.
+	Apps []connect.App
+	// Keys encrypt tokens at rest. The first one seals; all of them open, so
+	// that a key can be replaced by putting a new one in front. Losing all keys
+	// means that every mailbox has to be connected again.
+	Keys []tokenstore.Key
+	// Handler takes the events: answers, bounces, sends that went out or failed,
+	// mailboxes that need attention. It is called at least once for each event
+	// and must be safe for concurrent use; drop duplicates by Event.ID. An error
+	// makes the event come again, except for EventAccountState.
+	Handler func(ctx context.Context, e mailbox.Event) error
+
+	// Stores keep everything; what is nil is kept in memory and lost on restart.
+	Stores Stores
+	// Policy says what of a mailbox reaches the host, and of which messages
+	// bodies are read. Empty means inbox.PolicyMatched: answers only.
+	Policy inbox.Policy
+	// Calls configures the pace of calls to providers; the zero value keeps the
+	// published limits.
+	Calls quota.LimiterConfig
+	// Sends configures how much a mailbox may send; the zero value keeps
+	// cautious limits. Its Store is Stores.Sends.
+	Sends quota.SendsConfig
+	// Tenants returns the tenants whose mailboxes Run polls. Run requires it.
+	Tenants func(ctx context.Context) ([]mailbox.TenantID, error)
+	// ReturnTo is the path the browser returns to after connecting when a
+	// request names none; empty means "/".
+	ReturnTo string
+	// Logger is told of trouble, without secrets, addresses or subjects; nil is
+	// silent.
+	Logger *slog.Logger
+}
+
+// Stores are the host's stores. Each has a conformance suite for hosts that
+// bring their own.
+type Stores struct {
+	Accounts connect.AccountStore
+	States   connect.StateStore
+	Tokens   tokenstore.Store
+	Ledger   outbox.Ledger
+	Inbox    inbox.Store
+	Index    threading.Index
+	Sends    quota.Store
+}
+
+func (s Stores) withDefaults() Stores {
+	if s.Accounts == nil {
+		s.Accounts = connect.NewMemory()
+	}
+	if s.States == nil {
+		s.States = connect.NewMemoryStates()
+	}
+	if s.Tokens == nil {
+		s.Tokens = tokenstore.NewMemory()
+	}
+	if s.Ledger == nil {
+		s.Ledger = outbox.NewMemory()
+	}
+	if s.Inbox == nil {
+		s.Inbox = inbox.NewMemory()
+	}
+	if s.Index == nil {
+		s.Index = threading.NewMemory()
+	}
+	if s.Sends == nil {
+		s.Sends = quota.NewMemory()
+	}
+	return s
+}
+
+// Client is the wired library. It is safe for concurrent use and holds no
+// goroutine except in Run.
+type Client struct {
+	// Connect connects, opens and disconnects mailboxes.
+	Connect *connect.Connector
+	// Outbox sends.
+	Outbox *outbox.Outbox
+	// Inbox reads.
+	Inbox *inbox.Inbox
+	// Sends keeps the limits on sending, Calls those on calls to providers.
+	Sends *quota.Sends
+	Calls *quota.Limiter
+	// Stores are the stores in use.
+	Stores Stores
+
+	tenants func(ctx context.Context) ([]mailbox.TenantID, error)
+}
+
+// New wires a Client. A configuration that cannot work is a
+// mailbox.ClassInvalid error that names the field. It makes no request and
+// starts nothing.
+func New(c Config) (*Client, error) {
+	if c.Handler == nil {
+		return nil, mailbox.Invalid("mailtether.Config.Handler", "required", "is missing")
+	}
+	if len(c.Keys) == 0 {
+		return nil, mailbox.Invalid("mailtether.Config.Keys", "at least one key of 32 bytes", "is empty")
+	}
+	keyring, err := tokenstore.NewKeyring(c.Keys[0], c.Keys[1:]...)
+	if err != nil {
+		return nil, err
+	}
+	// Flows are signed with a key of their own, derived from the first one:
+	// replacing that breaks sign-ins under way, nothing else.
+	stateKey, err := hkdf.Key(sha256.New, c.Keys[0].Secret, nil, "mailtether connect state", 32)
+	if err != nil {
+		return nil, fmt.Errorf("mailtether: deriving the state key: %w", err)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+
+	client := &Client{Stores: c.Stores.withDefaults(), tenants: c.Tenants}
+	if client.Calls, err = quota.NewLimiter(c.Calls); err != nil {
+		return nil, err
+	}
+	c.Sends.Store = client.Stores.Sends
+	if client.Sends, err = quota.NewSends(c.Sends); err != nil {
+		return nil, err
+	}
+	apps := slices.Clone(c.Apps)
+	for i := range apps {
+		apps[i].Transport = client.Calls.Transport(apps[i].Transport)
+	}
+	client.Connect, err = connect.New(connect.Config{
+		Apps: apps, Accounts: client.Stores.Accounts, States: client.Stores.States,
+		Vault:    tokenstore.NewVault(client.Stores.Tokens, keyring),
+		StateKey: stateKey, ReturnTo: c.ReturnTo, Logger: c.Logger,
+		OnState: func(ctx context.Context, e mailbox.Event) {
+			if err := c.Handler(ctx, e); err != nil {
+				c.Logger.WarnContext(ctx, "handler failed", "kind", string(e.Kind), "mailbox", e.Mailbox, "error", err)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	client.Outbox, err = outbox.New(outbox.Config{
+		Ledger: client.Stores.Ledger, Open: client.Connect.Open, Limits: client.Sends,
+		Index: client.Stores.Index, Handler: c.Handler, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	client.Inbox, err = inbox.New(inbox.Config{
+		Store: client.Stores.Inbox, Open: client.Connect.Open, Handler: c.Handler,
+		Index: client.Stores.Index, Sends: client.Sends, Policy: c.Policy, Logger: c.Logger,
+		Mailboxes: client.connected,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// Run sends what is due and polls all connected mailboxes until ctx ends, then
+// waits for what it has begun and returns nil. It needs Config.Tenants.
+func (c *Client) Run(ctx context.Context) error {
+	if c.tenants == nil {
+		return mailbox.Invalid("mailtether.Config.Tenants", "required by Run", "is missing")
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for i, run := range []func(context.Context) error{c.Outbox.Run, c.Inbox.Run} {
+		wg.Go(func() {
+			defer stop()
+			errs[i] = run(ctx)
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// connected ranges over all mailboxes that can be read.
+func (c *Client) connected(ctx context.Context) iter.Seq2[mailbox.Ref, error] {
+	return func(yield func(mailbox.Ref, error) bool) {
+		tenants, err := c.tenants(ctx)
+		if err != nil {
+			yield(mailbox.Ref{}, err)
+			return
+		}
+		for _, tenant := range tenants {
+			for a, err := range c.Stores.Accounts.List(ctx, tenant) {
+				if err != nil {
+					yield(mailbox.Ref{}, err)
+					return
+				}
+				if a.State == mailbox.StateConnected && a.Capabilities.Has(mailbox.CanReadHeaders) && !yield(a.Ref, nil) {
+					return
+				}
+			}
+		}
+	}
+}
