@@ -77,7 +77,8 @@ type Verdict struct {
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// Until is the stated end of an absence.
 	Until time.Time `json:"until,omitzero"`
-	// Bounce is set for KindBounce and KindDelay.
+	// Bounce is set for KindBounce and KindDelay, and for a receipt or complaint
+	// that names the message it is about.
 	Bounce *Bounce `json:"bounce,omitempty"`
 }
 

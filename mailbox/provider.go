@@ -2,6 +2,8 @@ package mailbox
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
@@ -76,14 +78,16 @@ type TokenRequest struct {
 // AccessToken is a bearer token. It prints as "[redacted]" in every format.
 type AccessToken string
 
-// String returns "[redacted]".
-func (AccessToken) String() string { return "[redacted]" }
+// Format implements fmt.Formatter for every verb.
+func (AccessToken) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
-// GoString returns "[redacted]".
-func (AccessToken) GoString() string { return "[redacted]" }
+const redacted = "[redacted]"
+
+// String returns "[redacted]".
+func (AccessToken) String() string { return redacted }
 
 // MarshalText refuses to spell the token out in JSON, logs and the like.
-func (AccessToken) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+func (AccessToken) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Mailbox is one connected mailbox: what both services can do. What only some
 // can do, or only with more capabilities, is an extra interface of this package

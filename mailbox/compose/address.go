@@ -45,6 +45,10 @@ type addressWord struct {
 }
 
 func (p *addressParser) parse() []mailbox.Address {
+	if strings.Contains(p.s, escJapanese) { // its 7-bit text holds commas and brackets
+		p.s = guess([]byte(p.s))
+		p.code = mailbox.WarnCharset
+	}
 	glued := false
 	for p.s != "" && !p.cut {
 		c := p.s[0]

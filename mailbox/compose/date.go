@@ -79,9 +79,6 @@ func (d *dateFields) scan(s string) bool {
 // date) follows it.
 func (d *dateFields) number(s string) (rest string, ok bool) {
 	v, n := leadingInt(s)
-	if n > 14 {
-		return "", false
-	}
 	next := byte(0)
 	if n < len(s) {
 		next = s[n]
@@ -95,6 +92,7 @@ func (d *dateFields) number(s string) (rest string, ok bool) {
 		d.hour, d.minute, d.second, d.hasTime = v/1e4%100, v/100%100, v%100, true
 	case n == 8 && len(d.numbers) == 0: // 20060102
 		d.numbers = []dateNumber{{v / 1e4, 4}, {v / 100 % 100, 2}, {v % 100, 2}}
+	case d.complete() && d.hasTime: // whatever it is, it is not the date
 	case n > 4 || len(d.numbers) >= 3:
 		return "", false
 	default:
@@ -149,18 +147,15 @@ func (d *dateFields) zone(s string) (rest string, ok bool) {
 	if s[0] == '-' {
 		sign = -1
 	}
-	v, n := leadingInt(s[1:])
-	s = s[1+n:]
-	switch {
-	case n <= 2:
+	v, n := leadingInt(s[1:min(len(s), 5)])
+	s = strings.TrimLeft(s[1+n:], "0123456789")
+	if n <= 2 {
 		v *= 100
 		if len(s) > 2 && s[0] == ':' && isDigit(s[1]) && isDigit(s[2]) {
 			m, _ := leadingInt(s[1:3])
 			v += m
 			s = s[3:]
 		}
-	case n > 4:
-		return s, true // not a zone: ignored
 	}
 	if d.hasZone && d.offset != 0 || v/100 > 15 || v%100 > 59 {
 		return s, true

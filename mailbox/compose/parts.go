@@ -4,16 +4,16 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
 
 // place is where a part stands in the message.
 type place struct {
-	id          string // "1.2"; "" is the message, if it is a multipart
+	id          string // "1.2"; "" is the message itself
 	defaultType string // what a part without Content-Type is
 	depth       int
-	top         bool // the message itself
 	related     bool // inside a multipart/related, behind its root
 }
 
@@ -90,9 +90,6 @@ func (e *entity) completeType(mediaType string) string {
 
 // readMultipart reads the parts of a multipart.
 func (r *reader) readMultipart(e entity) content {
-	if e.top {
-		e.id = ""
-	}
 	boundary, _ := e.params.get("boundary")
 	boundary = strings.TrimRight(boundary, " \t")
 	if found := r.findBoundary(boundary); found != boundary {
@@ -187,9 +184,13 @@ func (r *reader) findBoundary(declared string) string {
 
 // readLeaf reads a part that has no parts: text of the body, or an attachment.
 func (r *reader) readLeaf(e entity) content {
+	top := e.id == ""
+	if top {
+		e.id = "1"
+	}
 	first := r.leaves == 0
 	r.leaves++
-	if r.isBody(e, first) {
+	if isBody(e, top, first) {
 		d := r.readText(e.enc)
 		if e.mediaType != "text/html" && e.mediaType != "text/plain" {
 			e.mediaType = "text/plain"
@@ -215,14 +216,14 @@ func (r *reader) readLeaf(e entity) content {
 // isBody tells text that is read together with the message from text that is
 // enclosed. A message may begin with a named text part, and one that is nothing
 // but text of an unusual kind is still read.
-func (r *reader) isBody(e entity, first bool) bool {
+func isBody(e entity, top, first bool) bool {
 	switch {
 	case e.disposition == "attachment":
 		return false
 	case e.mediaType == "text/plain" || e.mediaType == "text/html":
 		return (e.name == "" || first) && !(e.related && e.contentID != "")
 	default:
-		return e.top && e.name == "" && strings.HasPrefix(e.mediaType, "text/") && e.mediaType != "text/calendar"
+		return top && e.name == "" && strings.HasPrefix(e.mediaType, "text/") && e.mediaType != "text/calendar"
 	}
 }
 
@@ -230,6 +231,7 @@ func (r *reader) isBody(e entity, first bool) bool {
 func (r *reader) textContent(e entity, contentType string, d decoder) content {
 	if d.cut {
 		r.warn(mailbox.WarnTruncated, e.id, "the text is above the size limit")
+		d.data = trimPartialRune(d.data)
 	}
 	if d.damaged {
 		r.warn(mailbox.WarnEncoding, e.id, "the transfer encoding is damaged")
@@ -242,6 +244,19 @@ func (r *reader) textContent(e entity, contentType string, d decoder) content {
 		return content{html: text, hasHTML: true}
 	}
 	return content{text: text, hasText: true}
+}
+
+// trimPartialRune removes the beginning of a UTF-8 character at the end of b.
+func trimPartialRune(b []byte) []byte {
+	for i := len(b) - 1; i >= max(0, len(b)-utf8.UTFMax); i-- {
+		if utf8.RuneStart(b[i]) {
+			if !utf8.FullRune(b[i:]) {
+				return b[:i]
+			}
+			break
+		}
+	}
+	return b
 }
 
 // readText reads the rest of a part, as much of it as may be kept.

@@ -88,7 +88,7 @@ func Read(src io.Reader, opts ReadOptions) (*mailbox.Message, error) {
 		return msg, nil
 	}
 	r.warnings = msg.Warnings
-	body := r.readPart(msg.Header, place{id: "1", defaultType: "text/plain", top: true})
+	body := r.readPart(msg.Header, place{defaultType: "text/plain"})
 	if r.err != nil {
 		return nil, r.err
 	}

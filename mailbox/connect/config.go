@@ -227,14 +227,13 @@ const maxReturnTo = 2048
 // "//host" and "/\host" for another host, and drop tabs and line breaks before
 // they look.
 func checkReturnTo(field, s string) error {
-	u, err := url.Parse(s)
-	switch {
-	case len(s) > maxReturnTo:
+	if len(s) > maxReturnTo {
 		return mailbox.Invalid(field, "at most 2048 bytes", "is too long")
-	case err != nil, u.Scheme != "", u.Host != "", u.Opaque != "", u.User != nil,
-		!strings.HasPrefix(s, "/"), strings.HasPrefix(s, "//"), strings.Contains(s, `\`),
-		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		return mailbox.Invalid(field, `a path that begins with one "/"`, "is not one")
+	}
+	_, err := url.Parse(s)
+	if err != nil || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.Contains(s, `\`) ||
+		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return mailbox.Invalid(field, `an escaped path that begins with one "/"`, "is not one")
 	}
 	return nil
 }

@@ -162,18 +162,24 @@ func redirect(w http.ResponseWriter, r *http.Request, to string) {
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
-// withParam adds a parameter to a path that checkReturnTo has passed.
+// withParam adds a parameter to a path that checkReturnTo has passed. It leaves
+// the path as it is: taking it apart and putting it together again could turn an
+// escaped slash at its start into a real one, and the path into a host.
 func withParam(path, name, value string) string {
-	u, err := url.Parse(path)
+	path, fragment, hasFragment := strings.Cut(path, "#")
+	path, query, _ := strings.Cut(path, "?")
+	q, err := url.ParseQuery(query)
 	if err != nil {
-		return "/"
+		q = url.Values{} // the host's own, and broken
 	}
-	q := u.Query()
 	q.Del(ParamConnected)
 	q.Del(ParamError)
 	q.Set(name, value)
-	u.RawQuery = q.Encode()
-	return u.String()
+	to := path + "?" + q.Encode()
+	if hasFragment {
+		to += "#" + fragment
+	}
+	return to
 }
 
 func (c *Connector) logFailure(r *http.Request, msg string, err error) {

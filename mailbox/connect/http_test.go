@@ -191,6 +191,28 @@ func TestHandlersRefuse(t *testing.T) {
 	}
 }
 
+// What a host asks for is kept, as far as it stays on the site.
+func TestReturnPaths(t *testing.T) {
+	t.Parallel()
+	for returnTo, want := range map[string]string{
+		"/":                           "/?connected=sales",
+		"/a/b?x=1&connected=evil#top": "/a/b?connected=sales&x=1#top",
+		"/?connect_error=old":         "/?connected=sales",
+		"/%2fevil.test/%c3%a4":        "/%2fevil.test/%c3%a4?connected=sales",
+		"/..//evil.test/":             "/evil.test/?connected=sales",
+		"/a?next=//evil.test":         "/a?connected=sales&next=%2F%2Fevil.test",
+		"/a?broken=%2":                "/a?connected=sales",
+	} {
+		h := newHost(t)
+		r := request()
+		r.ReturnTo = returnTo
+		m := mux(h, fixed(r))
+		var b browser
+		callback := h.gmail.visit(t, b.do(m, http.MethodGet, "https://host.test/start").Header.Get("Location"), consent{user: "ann"})
+		wantRedirect(t, b.do(m, http.MethodGet, "https://host.test/connect/gmail?"+callback.Encode()), want)
+	}
+}
+
 // Plain http is for development on the own machine: no Secure cookie then.
 func TestHandlersOnLoopback(t *testing.T) {
 	t.Parallel()

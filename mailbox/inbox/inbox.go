@@ -144,14 +144,6 @@ type Report struct {
 	Resynced bool
 }
 
-func (r *Report) add(other Report) {
-	r.Seen += other.Seen
-	r.Bodies += other.Bodies
-	r.Events += other.Events
-	r.SetAside += other.SetAside
-	r.Resynced = r.Resynced || other.Resynced
-}
-
 // Poll reads everything that changed in a mailbox since the last call. The
 // first call only takes a position: what is in the mailbox already is not
 // delivered. Calls for the same mailbox in one process wait for each other;

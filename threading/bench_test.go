@@ -1,0 +1,133 @@
+package threading_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/threading"
+)
+
+func sentMessage(i int) threading.SentMessage {
+	return threading.SentMessage{
+		Ref: ref, Key: fmt.Sprintf("campaign-7/contact-%09d", i), Provider: mailbox.Gmail,
+		IDs:        []mailbox.RFCMessageID{mailbox.RFCMessageID(fmt.Sprintf("%09d.1a2b3c4d5e6f@outbound.example.com", i))},
+		Thread:     mailbox.ThreadID(fmt.Sprintf("18f0a%011x", i)),
+		Recipients: []string{fmt.Sprintf("contact.%09d@example.org", i)},
+		Subject:    "A question about the warehouse", At: noon.Add(time.Duration(i) * time.Second),
+	}
+}
+
+func filled(b *testing.B, n int) *threading.Memory {
+	b.Helper()
+	index := threading.NewMemory()
+	for i := range n {
+		if err := index.Add(context.Background(), sentMessage(i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return index
+}
+
+// The time of a match does not grow with the index.
+func BenchmarkMatch(b *testing.B) {
+	for _, n := range []int{10_000, 1_000_000} {
+		b.Run(fmt.Sprintf("sent=%d", n), func(b *testing.B) {
+			if n > 100_000 && testing.Short() {
+				b.Skip("takes about 1 GB of memory")
+			}
+			matcher := &threading.Matcher{Index: filled(b, n)}
+			var replies, inThread []*mailbox.Message
+			for i := 0; i < n; i += n / 1000 {
+				s := sentMessage(i)
+				m := header("From: Contact <"+s.Recipients[0]+">", "To: ann@example.com", "Message-ID: <reply."+string(s.IDs[0])+">",
+					"Subject: Re: "+s.Subject, "In-Reply-To: "+s.IDs[0].Brackets(), "References: <older@example.org> "+s.IDs[0].Brackets())
+				m.From = []mailbox.Address{{Address: s.Recipients[0]}}
+				replies = append(replies, m)
+				c := *m
+				c.Header, c.ThreadID, c.ReceivedAt = nil, s.Thread, s.At.Add(time.Hour)
+				inThread = append(inThread, &c)
+			}
+			for _, evidence := range []struct {
+				name     string
+				messages []*mailbox.Message
+				least    mailbox.Level
+			}{{"id", replies, mailbox.LevelCertain}, {"thread", inThread, mailbox.LevelHigh}} {
+				b.Run(evidence.name, func(b *testing.B) {
+					b.ReportAllocs()
+					i := 0
+					for b.Loop() {
+						m := evidence.messages[i%len(evidence.messages)]
+						match, err := matcher.Match(b.Context(), ref, m, mailbox.Verdict{Kind: mailbox.KindHuman})
+						if err != nil || match.Level < evidence.least {
+							b.Fatalf("%+v, %v", match, err)
+						}
+						i++
+					}
+				})
+			}
+		})
+	}
+}
+
+// The memory of one message with one id and one recipient, as B/message.
+func BenchmarkMemoryAdd(b *testing.B) {
+	b.ReportAllocs()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	index := threading.NewMemory()
+	n := 0
+	for b.Loop() {
+		if err := index.Add(b.Context(), sentMessage(n)); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "B/message")
+	runtime.KeepAlive(index)
+}
+
+func BenchmarkClassify(b *testing.B) {
+	common := []string{
+		"Received: from mx.example.org by mx.example.com with ESMTPS id x; Mon, 2 Mar 2026 12:00:00 +0000",
+		"DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=s; h=from:to; bh=x; b=x", "Authentication-Results: mx.example.com; dkim=pass",
+		"MIME-Version: 1.0", "Date: Mon, 2 Mar 2026 12:00:00 +0000", "Message-ID: <1@example.org>", "To: ann@example.com",
+		"User-Agent: x", "X-Mailer: x", "Content-Language: en",
+	}
+	for _, bm := range []struct {
+		name  string
+		lines []string
+	}{
+		{"human", []string{"From: Ben <ben@example.org>", "Subject: Re: Offer", "In-Reply-To: <a@x>", "References: <b@x> <a@x>", "Content-Type: text/plain"}},
+		{"auto_reply", []string{"From: Ben <ben@example.org>", "Subject: Automatic reply: Offer", "In-Reply-To: <a@x>", "Auto-Submitted: auto-generated"}},
+		{"bounce", []string{
+			"From: MAILER-DAEMON@example.org", "Subject: Undelivered Mail Returned to Sender", "Auto-Submitted: auto-replied",
+			"Content-Type: multipart/report; report-type=delivery-status; boundary=b", "In-Reply-To: <a@x>",
+		}},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			m := header(append(common, bm.lines...)...)
+			b.ReportAllocs()
+			for b.Loop() {
+				threading.Classify(m)
+			}
+		})
+	}
+}
+
+func BenchmarkReadReport(b *testing.B) {
+	b.SetBytes(int64(len(failure)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := threading.ReadReport(strings.NewReader(failure)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package tokenstore
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/mailtether/mailtether/mailbox"
+)
+
+// SourceConfig is what a [Source] needs. Vault, Ref, Provider and ClientID are
+// required.
+type SourceConfig struct {
+	Vault    *Vault
+	Ref      mailbox.Ref
+	Provider mailbox.Provider
+	// ClientID and ClientSecret are those of the OAuth app that the mailbox was
+	// connected with.
+	ClientID     string
+	ClientSecret Secret
+	// Transport carries the requests to the token endpoint; nil means
+	// http.DefaultTransport. The requests carry no mailbox.Call.
+	Transport http.RoundTripper
+	// Early is how long before its expiry a token is refreshed; 0 means 5
+	// minutes. Each Source adds up to a fifth of it at random, so that processes
+	// do not all refresh at the same time, and takes at most a quarter of the
+	// token's life.
+	Early time.Duration
+	// Timeout bounds a refresh, including the wait for a Locker; 0 means 30 s.
+	// Storing the result is not cut short by it.
+	Timeout time.Duration
+	// OnDead is called when the provider says that the grant has ended or does
+	// not suffice any more: the error is of mailbox.ClassReconnect, ClassConsent,
+	// ClassAdmin or ClassNoMailbox. version is that of the record it is about:
+	// if the store holds another by now, the mailbox was reconnected and the news
+	// is stale. It is called before the callers of Token get the error, once per
+	// refusal, and must return soon. nil means nobody wants to know.
+	OnDead func(ctx context.Context, err *mailbox.Error, version int64)
+}
+
+// Format prints which mailbox it is for, with every verb.
+func (c SourceConfig) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "SourceConfig{%s, %s}", c.Ref, redacted)
+}
+
+// Source gives the access tokens of one mailbox and refreshes them in time. It
+// implements [mailbox.TokenSource] and is safe for concurrent use. It starts no
+// goroutine that outlives the timeouts above. Use [NewSource].
+//
+// A Source reads the store on first use, and then again when a token is to be
+// refreshed or was written by [Vault.Put], [Vault.Replace] or [Vault.Delete] of
+// the same Vault. Another process that goes on with an old Source may use the
+// access token it holds until that expires.
+type Source struct {
+	config SourceConfig
+	client Client
+	early  time.Duration
+	held   atomic.Pointer[held]
+	// refusal is read and written by flights only, which do not overlap.
+	refusal refusal
+}
+
+const (
+	defaultEarly   = 5 * time.Minute
+	defaultTimeout = 30 * time.Second
+)
+
+// NewSource returns a Source. It makes no request and does not read the store.
+func NewSource(c SourceConfig) *Source {
+	if c.Early <= 0 {
+		c.Early = defaultEarly
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	return &Source{
+		config: c,
+		client: Client{Provider: c.Provider, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Transport: c.Transport},
+		early:  c.Early + rand.N(c.Early/5+1),
+	}
+}
+
+// Format prints nothing of what is inside, with every verb.
+func (s *Source) Format(f fmt.State, _ rune) { io.WriteString(f, "Source{"+redacted+"}") }
+
+// Token implements [mailbox.TokenSource]. Errors are *mailbox.Error:
+// ClassReconnect, ClassConsent, ClassAdmin and ClassNoMailbox when the grant has
+// ended or does not suffice; ClassConfig when the app's registration or secret,
+// or the keys of the vault, are at fault; ClassStorage when the store is;
+// ClassUnavailable and ClassThrottled when the provider is. The last two come
+// with an unchanged grant: try again later.
+func (s *Source) Token(ctx context.Context, req mailbox.TokenRequest) (mailbox.AccessToken, error) {
+	if err := ctx.Err(); err != nil {
+		return "", s.failed(err)
+	}
+	v := s.config.Vault
+	if v == nil || s.config.Provider == nil {
+		return "", s.failed(mailbox.Invalid("SourceConfig", "a Vault and a Provider", "lacks one of them"))
+	}
+	if h := s.held.Load(); h != nil && h.epoch == v.epoch.Load() && h.serves(req, time.Now()) {
+		return h.token.Access, nil
+	}
+	for {
+		f := v.join(ctx, s.config.Ref, req.Claims, func(ctx context.Context) (held, error) {
+			return s.renew(ctx, req)
+		})
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return "", s.failed(ctx.Err())
+		}
+		switch {
+		case f.err == nil && f.held.token.Access != req.Rejected && (req.Claims == "" || req.Claims == f.claims):
+			s.held.Store(&f.held)
+			return f.held.token.Access, nil
+		case f.err != nil && req.Claims == f.claims:
+			return "", s.failed(f.err)
+		}
+		// The flight answered another question: it was started without this
+		// claims challenge, or before this token was rejected. Ask again.
+	}
+}
+
+// failed returns err as an error of the caller's own.
+func (s *Source) failed(err error) *mailbox.Error {
+	e := asError(err)
+	if e.Op == "" {
+		e.Op = "token"
+	}
+	if s.config.Provider != nil {
+		e.Provider = s.config.Provider.Name()
+	}
+	e.Mailbox = s.config.Ref.Mailbox
+	return e
+}
