@@ -52,8 +52,7 @@ func (m *moody) RoundTrip(req *http.Request) (*http.Response, error) {
 		m.pause(mailbox.ScopeMailbox, c.Mailbox, wait)
 		return respond(429, "", "Retry-After", seconds), nil
 	case 1:
-		m.pause(mailbox.ScopeMailbox, c.Mailbox, 750*time.Millisecond)
-		return respond(503, "<html>"), nil
+		return respond(503, "<html>"), nil // names no time: may belong to a pause that is over
 	case 2:
 		m.pause(mailbox.ScopeSending, c.Mailbox, wait)
 		at := time.Now().Add(wait).UTC().Format(time.RFC3339Nano)

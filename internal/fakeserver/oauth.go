@@ -32,6 +32,7 @@ type OAuth struct {
 	grants  []*Grant
 	access  map[string]accessToken
 	refresh map[string]*Grant
+	issued  []string // refresh tokens, oldest first
 }
 
 // OAuthConfig is how one service differs from another.
@@ -47,6 +48,22 @@ type OAuthConfig struct {
 	Offline func(authorize url.Values, scopes []string) bool
 	// Echo returns the scopes as the token response spells them.
 	Echo func(scopes []string) []string
+	// RefreshOnConsent gives a refresh token only where a consent screen is
+	// shown: with the first grant of a user to a client, and with
+	// prompt=consent (Google).
+	RefreshOnConsent bool
+	// IncludeGranted honours include_granted_scopes=true: the new grant also has
+	// what the user granted the client before (Google).
+	IncludeGranted bool
+	// RevokeAll ends the grants of a user to all clients when one is revoked:
+	// they belong to one project (Google).
+	RevokeAll bool
+	// MaxRefresh is how many refresh tokens of one user and client live; the
+	// oldest dies when there are more. 0 means no limit.
+	MaxRefresh int
+	// Refuse looks at every refresh that would succeed and may refuse it with a
+	// kind of its own.
+	Refuse func(g Grant) TokenError
 	// Error writes a refusal of the token endpoint in the words of the service.
 	Error func(w http.ResponseWriter, kind TokenError)
 }
@@ -62,6 +79,7 @@ const (
 	BadVerifier TokenError = "verifier" // PKCE
 	BadRefresh  TokenError = "refresh"  // unknown, expired or revoked
 	BadScope    TokenError = "invalid_scope"
+	BadToken    TokenError = "invalid_token" // revocation of an unknown token
 )
 
 // Client is a registered OAuth client.
@@ -191,17 +209,39 @@ func (o *OAuth) Authorize(w http.ResponseWriter, r *http.Request) {
 	granted := slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
 		return !slices.Contains(r.PostForm["scope"], s)
 	})
-	code := "code-" + secret()
+	back(url.Values{"code": {o.grant(user, client.ID, q, granted)}})
+}
+
+// grant notes what a user allowed and returns the code for it.
+func (o *OAuth) grant(user, client string, q url.Values, scopes []string) (code string) {
+	offline := o.config.Offline == nil || o.config.Offline(q, scopes)
+	g := &Grant{User: user, Client: client, Scopes: scopes}
+	code = "code-" + secret()
 	o.mu.Lock()
-	g := &Grant{User: user, Client: client.ID, Scopes: granted}
+	defer o.mu.Unlock()
+	first := true
+	for _, old := range o.grants {
+		if old.User != user || old.Client != client || old.Revoked {
+			continue
+		}
+		first = false
+		if o.config.IncludeGranted && q.Get("include_granted_scopes") == "true" {
+			for _, s := range old.Scopes {
+				if !slices.Contains(g.Scopes, s) {
+					g.Scopes = append(g.Scopes, s)
+				}
+			}
+		}
+	}
+	if o.config.RefreshOnConsent && !first && !slices.Contains(strings.Fields(q.Get("prompt")), "consent") {
+		offline = false
+	}
 	o.grants = append(o.grants, g)
 	o.codes[code] = &grantCode{
-		grant: g, redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge"),
-		offline: o.config.Offline == nil || o.config.Offline(q, granted),
+		grant: g, redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge"), offline: offline,
 		expires: o.server.Now().Add(10 * time.Minute),
 	}
-	o.mu.Unlock()
-	back(url.Values{"code": {code}})
+	return code
 }
 
 func (c Client) allows(raw string, u *url.URL) bool {
@@ -243,6 +283,9 @@ func (o *OAuth) token(r *http.Request) (tokenResponse, TokenError) {
 	id, pass, basic := r.BasicAuth()
 	if !basic {
 		id, pass = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	} else { // both are form-encoded first (RFC 6749, 2.3.1)
+		id, _ = url.QueryUnescape(id)
+		pass, _ = url.QueryUnescape(pass)
 	}
 	client, known := o.clients[id]
 	if !known || subtle.ConstantTimeCompare([]byte(client.Secret), []byte(pass)) != 1 {
@@ -275,6 +318,11 @@ func (o *OAuth) token(r *http.Request) (tokenResponse, TokenError) {
 			}
 			scopes = want
 		}
+		if o.config.Refuse != nil {
+			if kind := o.config.Refuse(*g); kind != "" {
+				return tokenResponse{}, kind
+			}
+		}
 		return o.issue(g, scopes, o.config.Rotate), ""
 	default:
 		return tokenResponse{}, BadRequest
@@ -304,8 +352,27 @@ func (o *OAuth) issue(g *Grant, scopes []string, withRefresh bool) tokenResponse
 	if withRefresh {
 		resp.RefreshToken = "refresh-" + secret()
 		o.refresh[resp.RefreshToken] = g
+		o.issued = append(o.issued, resp.RefreshToken)
+		o.trim(g.User, g.Client)
 	}
 	return resp
+}
+
+// trim lets the oldest refresh tokens of a user and client die.
+func (o *OAuth) trim(user, client string) {
+	if o.config.MaxRefresh <= 0 {
+		return
+	}
+	live := 0
+	for _, token := range slices.Backward(o.issued) {
+		g := o.refresh[token]
+		if g == nil || g.User != user || g.Client != client {
+			continue
+		}
+		if live++; live > o.config.MaxRefresh {
+			delete(o.refresh, token)
+		}
+	}
 }
 
 // Revoke serves the revocation endpoint: the user's whole grant to the client
@@ -321,12 +388,17 @@ func (o *OAuth) Revoke(w http.ResponseWriter, r *http.Request) {
 	if a, ok := o.access[token]; ok {
 		g = a.grant
 	}
-	if g != nil {
+	if g != nil && g.Revoked {
+		g = nil
+	}
+	if g != nil && o.config.RevokeAll {
+		o.revoke(g.User, "")
+	} else if g != nil {
 		o.revoke(g.User, g.Client)
 	}
 	o.mu.Unlock()
 	if g == nil {
-		o.config.Error(w, BadRequest)
+		o.config.Error(w, BadToken)
 		return
 	}
 	w.WriteHeader(http.StatusOK)
@@ -359,8 +431,8 @@ func (o *OAuth) ExpireAccess() {
 // Bearer returns the grant behind the request's access token, limited to the
 // scopes of that token, or nil.
 func (o *OAuth) Bearer(r *http.Request) *Grant {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		return nil
 	}
 	o.mu.Lock()

@@ -7,6 +7,7 @@ package fakeserver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -75,7 +76,8 @@ type Fault struct {
 	// Lose drops the connection instead of answering.
 	Lose bool
 	// Status, Header and Body replace the answer. Status 0 with neither Hang
-	// nor Lose leaves the answer as it is (for a Delay, or for Header alone).
+	// nor Lose leaves the answer as it is (for a Delay, or for Header alone). A
+	// body that looks like JSON is labelled so unless Header says otherwise.
 	Status int
 	Header http.Header
 	Body   string
@@ -94,8 +96,15 @@ func (s *Server) URL() string {
 	return s.origin
 }
 
-// Listen starts serving on a free port of the loopback interface. Close ends it.
+// Listen starts serving on a free port of the loopback interface, once. Close
+// ends it.
 func (s *Server) Listen() error {
+	s.mu.Lock()
+	listening := s.http != nil || s.closed
+	s.mu.Unlock()
+	if listening {
+		return errors.New("fakeserver: already listening or closed")
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -167,7 +176,8 @@ func (s *Server) ClearFaults() {
 	s.faults = nil
 }
 
-// Log returns the requests so far, oldest first.
+// Log returns the requests that have ended so far, in the order in which they
+// did: the parts of a batch stand before the batch.
 func (s *Server) Log() []Exchange {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,25 +191,43 @@ func (s *Server) ClearLog() {
 	s.log = nil
 }
 
-// fault returns the fault that strikes the request, or nil.
+// fault returns the fault that strikes the request, or nil. Match is called
+// without a lock, so that it may look at the server.
 func (s *Server) fault(r *http.Request, body []byte) *Fault {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.faults {
-		if f.Times == 0 || f.Method != "" && f.Method != r.Method || !pathFits(f.Path, r.URL.Path) ||
-			f.Match != nil && !f.Match(r, body) {
+	faults := slices.Clone(s.faults)
+	s.mu.Unlock()
+	for _, f := range faults {
+		if f.Method != "" && f.Method != r.Method || !pathFits(f.Path, r.URL.Path) {
 			continue
 		}
-		if f.Skip > 0 {
-			f.Skip--
-			continue
+		if f.Match != nil {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if !f.Match(r, body) {
+				continue
+			}
 		}
-		if f.Times > 0 {
-			f.Times--
+		if s.strikes(f) {
+			return f
 		}
-		return f
 	}
 	return nil
+}
+
+// strikes counts a matching request and reports whether the fault is used on it.
+func (s *Server) strikes(f *Fault) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case f.Times == 0:
+		return false
+	case f.Skip > 0:
+		f.Skip--
+		return false
+	case f.Times > 0:
+		f.Times--
+	}
+	return true
 }
 
 func pathFits(pattern, path string) bool {
@@ -240,6 +268,12 @@ func (s *Server) Serve(r *http.Request, inner bool) (*http.Response, error) {
 	if f != nil {
 		err = s.strike(r.Context(), f, rec)
 	}
+	if err == nil {
+		err = r.Context().Err() // the client has left meanwhile
+	}
+	if rec.header.Get("Date") == "" { // by the clock of the fake, not of the machine
+		rec.header.Set("Date", s.Now().UTC().Format(http.TimeFormat))
+	}
 	x.Status, x.ResponseHeader, x.ResponseBody = rec.code(), rec.header.Clone(), rec.body.Bytes()
 	x.Lost, x.Scripted = err != nil, scripted
 	s.mu.Lock()
@@ -278,6 +312,9 @@ func (s *Server) strike(ctx context.Context, f *Fault, rec *recorder) error {
 	if f.Status != 0 {
 		rec.status = f.Status
 		rec.header = http.Header{}
+		if strings.HasPrefix(f.Body, "{") || strings.HasPrefix(f.Body, "[") {
+			rec.header.Set("Content-Type", "application/json; charset=utf-8")
+		}
 		rec.body.Reset()
 		rec.body.WriteString(f.Body)
 	}
@@ -296,7 +333,14 @@ func readBody(r *http.Request) ([]byte, error) {
 		return nil, nil
 	}
 	defer r.Body.Close()
-	return io.ReadAll(io.LimitReader(r.Body, maxRequest))
+	if r.ContentLength > maxRequest {
+		return nil, fmt.Errorf("fakeserver: request body above %d bytes", maxRequest)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest+1))
+	if err == nil && len(body) > maxRequest {
+		err = fmt.Errorf("fakeserver: request body above %d bytes", maxRequest)
+	}
+	return body, err
 }
 
 // ServeHTTP serves a listening client. A lost answer closes the connection.

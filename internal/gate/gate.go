@@ -5,23 +5,33 @@
 package gate
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
 
-// Limits of what is read from a provider.
+// Limits of what is read and kept.
 const (
 	maxRefusal = 1 << 20  // bytes of an error body
-	maxAnswer  = 64 << 20 // bytes of a successful body: a 36 MB message in base64 and JSON
+	maxAnswer  = 96 << 20 // bytes of a successful body: a 64 MiB message in base64 and JSON
+	maxRewind  = 64 << 20 // bytes of a request body that is kept to be sent again
 )
+
+// TooLarge is the code of the error that reading an answer ends with when it is
+// larger than any that makes sense.
+const TooLarge = "answer_too_large"
 
 // Gate carries the calls of one mailbox. It is safe for concurrent use.
 type Gate struct {
@@ -93,12 +103,38 @@ func WithoutToken(ctx context.Context) context.Context {
 	return context.WithValue(ctx, withoutToken{}, true)
 }
 
+type failureKey struct{}
+
+// WithFailure makes Error find out how the last request under the context
+// failed. Google's client reports the error of the context in its place as soon
+// as that is done, and with it would go whether anything was sent.
+func WithFailure(ctx context.Context) context.Context {
+	return context.WithValue(ctx, failureKey{}, new(atomic.Pointer[mailbox.Error]))
+}
+
 // RoundTrip implements http.RoundTripper. Every error it returns is a
 // *mailbox.Error.
 func (g *Gate) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := g.roundTrip(req)
+	if e, ok := errors.AsType[*mailbox.Error](err); ok {
+		if last, ok := req.Context().Value(failureKey{}).(*atomic.Pointer[mailbox.Error]); ok {
+			last.Store(e)
+		}
+	}
+	return resp, err
+}
+
+func (g *Gate) roundTrip(req *http.Request) (*http.Response, error) {
 	call, _ := mailbox.CallOf(req.Context())
 	bare := req.Context().Value(withoutToken{}) != nil
-	if err := g.admit(req.URL, bare); err != nil {
+	err := req.Context().Err()
+	if err == nil {
+		err = g.admit(req.URL, bare)
+	}
+	if err == nil {
+		req, err = rewindable(req)
+	}
+	if err != nil {
 		closeBody(req)
 		return nil, g.fail(call, err, mailbox.OutcomeNotSent)
 	}
@@ -127,7 +163,7 @@ func (g *Gate) RoundTrip(req *http.Request) (*http.Response, error) {
 	// once, with another token.
 	fresh, ferr := g.Session.Tokens.Token(req.Context(), mailbox.TokenRequest{
 		Rejected: token,
-		Claims:   claimsChallenge(resp.Header),
+		Claims:   Claims(resp.Header),
 	})
 	again, replayable := replay(req)
 	if ferr != nil || !replayable {
@@ -172,11 +208,15 @@ func (g *Gate) send(req *http.Request, call mailbox.Call) (*http.Response, error
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	resp, err := base.RoundTrip(req)
+	var asked, got atomic.Bool
+	resp, err := base.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { got.Store(true) },
+	})))
 	if err != nil {
 		outcome := mailbox.OutcomeUnknown
-		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-			outcome = mailbox.OutcomeNotSent
+		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || asked.Load() && !got.Load() {
+			outcome = mailbox.OutcomeNotSent // there never was a connection to write to
 		}
 		return nil, g.fail(call, err, outcome)
 	}
@@ -204,32 +244,49 @@ func (g *Gate) fail(call mailbox.Call, err error, outcome mailbox.Outcome) *mail
 // judge lets 2xx pass and turns everything else into an error.
 func (g *Gate) judge(resp *http.Response, call mailbox.Call) (*http.Response, error) {
 	if resp.StatusCode/100 == 2 {
-		resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswer}
+		resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswer + 1}
 		return resp, nil
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	resp.Body.Close()
-	e := g.Refusal(Answer{Call: call, Status: resp.StatusCode, Header: resp.Header, Body: body})
-	e.Status = resp.StatusCode
-	e.RetryAfter = min(max(e.RetryAfter, 0), mailbox.MaxRetryAfter)
-	outcome := mailbox.OutcomeNotSent
-	if resp.StatusCode >= 500 {
-		outcome = mailbox.OutcomeUnknown
-	}
-	return nil, g.fail(call, e, outcome)
+	return nil, g.Refuse(Answer{Call: call, Status: resp.StatusCode, Header: resp.Header, Body: body})
 }
 
-// claimsChallenge returns the decoded-as-received claims of a continuous
-// access evaluation challenge: error="insufficient_claims", claims="...".
-func claimsChallenge(h http.Header) string {
+// Refuse turns an answer that is not 2xx into an error. Drivers need it for the
+// parts of a batch, whose refusals RoundTrip does not see.
+func (g *Gate) Refuse(a Answer) *mailbox.Error {
+	e := g.Refusal(a)
+	e.Status = a.Status
+	e.RetryAfter = min(max(e.RetryAfter, 0), mailbox.MaxRetryAfter)
+	outcome := mailbox.OutcomeNotSent
+	if a.Status >= 500 {
+		outcome = mailbox.OutcomeUnknown
+	}
+	return g.fail(a.Call, e, outcome)
+}
+
+// Claims returns the claims of a continuous access evaluation challenge,
+// error="insufficient_claims", claims="...", or "". They come as base64 of JSON
+// (Microsoft identity platform, "Claims challenges") and are needed as JSON, by
+// the token endpoint and the next sign-in alike. A value that is anything else
+// is returned as it came.
+func Claims(h http.Header) string {
 	for _, v := range h.Values("WWW-Authenticate") {
 		if !strings.Contains(v, "insufficient_claims") {
 			continue
 		}
-		if _, rest, ok := strings.Cut(v, `claims="`); ok {
-			claims, _, _ := strings.Cut(rest, `"`)
-			return claims
+		_, rest, ok := strings.Cut(v, `claims="`)
+		if !ok {
+			continue
 		}
+		value, _, _ := strings.Cut(rest, `"`)
+		unpadded := strings.TrimRight(value, "=")
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			if claims, err := encoding.DecodeString(unpadded); err == nil && json.Valid(claims) {
+				return string(claims)
+			}
+		}
+		return value
 	}
 	return ""
 }
@@ -238,6 +295,28 @@ func authorized(req *http.Request, t mailbox.AccessToken) *http.Request {
 	r := req.Clone(req.Context())
 	r.Header.Set("Authorization", "Bearer "+string(t))
 	return r
+}
+
+// rewindable returns req with a GetBody. The generated clients of both providers
+// leave it out, and without it neither the gate could repeat a request that was
+// answered 401, nor net/http one that met a connection that was just closed.
+func rewindable(req *http.Request) (*http.Request, error) {
+	if req.Body == nil || req.Body == http.NoBody || req.GetBody != nil {
+		return req, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(req.Body, maxRewind+1))
+	if err != nil {
+		return req, err
+	}
+	if len(data) > maxRewind {
+		return req, mailbox.Invalid("request body", "at most 64 MiB", "is too large")
+	}
+	req.Body.Close()
+	r := req.Clone(req.Context())
+	r.ContentLength = int64(len(data))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	r.Body, err = r.GetBody()
+	return r, err
 }
 
 // replay returns req with its body from the start, if it has one to give.
@@ -271,18 +350,18 @@ func discard(resp *http.Response) {
 // boundedBody fails instead of reading without end.
 type boundedBody struct {
 	io.ReadCloser
-	left int64
+	left int64 // one more than is allowed
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, &mailbox.Error{Class: mailbox.ClassUnavailable, Code: "answer_too_large"}
-	}
 	if int64(len(p)) > b.left {
 		p = p[:b.left]
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.left -= int64(n)
+	if b.left <= 0 {
+		return n, &mailbox.Error{Class: mailbox.ClassUnavailable, Code: TooLarge}
+	}
 	return n, err
 }
 
@@ -300,6 +379,11 @@ func (g *Gate) Error(ctx context.Context, err error) error {
 		}
 		call, _ := mailbox.CallOf(ctx)
 		return g.fail(call, e, mailbox.OutcomeUnknown)
+	}
+	if last, ok := ctx.Value(failureKey{}).(*atomic.Pointer[mailbox.Error]); ok && ctx.Err() != nil {
+		if e := last.Load(); e != nil {
+			return e
+		}
 	}
 	call, _ := mailbox.CallOf(ctx)
 	e := g.fail(call, err, mailbox.OutcomeUnknown)

@@ -381,24 +381,15 @@ func (p *addressParser) cleanAddress(s string) string {
 		clean, code = decodeHeader(clean, p.charset)
 		p.damaged = p.damaged || code != ""
 	}
-	if strings.ContainsAny(clean, " \t") && !strings.Contains(clean, `"`) {
-		clean = strings.Join(strings.Fields(clean), "")
-		p.damaged = true
-	}
-	return strings.Clone(clean)
-}
-
-// quote makes a quoted string.
-func quote(s string) string {
-	var b strings.Builder
-	b.Grow(len(s) + 2)
-	b.WriteByte('"')
-	for i := range len(s) {
-		if s[i] == '"' || s[i] == '\\' {
-			b.WriteByte('\\')
+	local := ""
+	if strings.HasPrefix(clean, `"`) { // one spelling for what may be quoted in many ways
+		if text, rest, ok := quotedString(clean); ok {
+			local, clean = quote(text), rest
 		}
-		b.WriteByte(s[i])
 	}
-	b.WriteByte('"')
-	return b.String()
+	if strings.ContainsAny(clean, " \t") {
+		clean = strings.Join(strings.Fields(clean), "")
+		p.damaged = p.damaged || local == ""
+	}
+	return local + strings.Clone(clean)
 }

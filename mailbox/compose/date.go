@@ -31,6 +31,7 @@ type dateFields struct {
 	pm, am   bool
 	offset   int // seconds east of UTC
 	hasZone  bool
+	numeric  bool // the zone was a number, which is final
 	fraction time.Duration
 }
 
@@ -157,11 +158,11 @@ func (d *dateFields) zone(s string) (rest string, ok bool) {
 			s = s[3:]
 		}
 	}
-	if d.hasZone && d.offset != 0 || v/100 > 15 || v%100 > 59 {
+	if d.numeric || d.offset != 0 || v/100 > 15 {
 		return s, true
 	}
 	d.offset = sign * (v/100*3600 + v%100*60)
-	d.hasZone = true
+	d.hasZone, d.numeric = true, true
 	return s, true
 }
 

@@ -163,6 +163,21 @@ func encodePhrase(s string) string {
 	}
 }
 
+// quote makes a quoted string.
+func quote(s string) string {
+	var b strings.Builder
+	b.Grow(len(s) + 2)
+	b.WriteByte('"')
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
 // mediaValue builds a Content-Type or Content-Disposition value.
 type mediaValue struct{ b strings.Builder }
 

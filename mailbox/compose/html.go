@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -104,7 +105,7 @@ func (w *textWriter) start(tag atom.Atom) {
 		w.word("----")
 		w.block(1)
 	case atom.Td, atom.Th:
-		w.space = true
+		w.space = w.inLine
 	case atom.Div, atom.Tr, atom.Dt, atom.Dd, atom.Section, atom.Article, atom.Header, atom.Footer, atom.Address, atom.Center:
 		w.block(1)
 	}
@@ -238,10 +239,11 @@ func quotableHTML(source string) string {
 				last := open[len(open)-1]
 				open = open[:len(open)-1]
 				count[last]--
-				b.WriteString("</" + last + ">")
 				if last == name {
+					b.WriteString("</" + last + ">")
 					break
 				}
+				closeElement(&b, last)
 			}
 		case name == "img" && strings.HasPrefix(strings.ToLower(attribute(z, hasAttr, "src")), "cid:"):
 		default:
@@ -252,10 +254,20 @@ func quotableHTML(source string) string {
 			}
 		}
 	}
-	for i := len(open) - 1; i >= 0; i-- {
-		b.WriteString("</" + open[i] + ">")
+	for _, name := range slices.Backward(open) {
+		closeElement(&b, name)
 	}
 	return b.String()
+}
+
+// closeElement writes the end tag of an element that was left open, unless such
+// tags are usually left out.
+func closeElement(b *strings.Builder, name string) {
+	switch name {
+	case "p", "li", "dt", "dd", "option", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup":
+	default:
+		b.WriteString("</" + name + ">")
+	}
 }
 
 func isHiddenElement(name string) bool {
@@ -274,12 +286,10 @@ func isShellElement(name string) bool {
 	return false
 }
 
-// isVoidElement tells elements that have no end tag, or whose end tag is
-// usually left out.
+// isVoidElement tells elements that have no content and no end tag.
 func isVoidElement(name string) bool {
 	switch name {
-	case "area", "br", "col", "hr", "img", "input", "param", "source", "track", "wbr", "p", "li", "dt", "dd", "option",
-		"tr", "td", "th", "thead", "tbody", "tfoot", "colgroup":
+	case "area", "br", "col", "hr", "img", "input", "param", "source", "track", "wbr":
 		return true
 	}
 	return false

@@ -164,7 +164,7 @@ func TestReferences(t *testing.T) {
 		{"20 and the parent", short[:20], "p@x", append(ids(20, "r"), "p@x")},
 		{"21 and the parent", short[:21], "p@x", append(append(ids(1, "r"), short[2:21]...), "p@x")},
 		{"many", short, "p@x", append(append(ids(1, "r"), short[81:]...), "p@x")},
-		{"many bytes", long[:20], "p@x", append(append([]mailbox.RFCMessageID{long[0]}, long[12:20]...), "p@x")},
+		{"many bytes", long[:20], "p@x", append(append([]mailbox.RFCMessageID{long[0]}, long[11:20]...), "p@x")},
 		{"huge", huge, "p@x", []mailbox.RFCMessageID{huge[0], huge[9], "p@x"}},
 	}
 	for _, tt := range tests {

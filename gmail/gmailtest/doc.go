@@ -1,0 +1,45 @@
+// Package gmailtest is a fake Google for tests: the Gmail API with its upload
+// and batch endpoints, and Google's OAuth server, over HTTP, at one origin.
+//
+//	s := gmailtest.NewServer(t, gmailtest.Options{})
+//	s.AddUser(gmailtest.User{Address: "ann@example.com", Name: "Ann"})
+//	access, refresh := s.Tokens("ann@example.com", gmailtest.ScopeModify)
+//
+// Reach it in process through [Server.Transport] at [Server.URL], which also
+// works inside a testing/synctest bubble, or call Listen. Mailboxes of one fake
+// deliver to each other; mail for unknown addresses at their domains comes back
+// as a delivery report; mail for other domains goes to [Server.SetRelay].
+// Recipients answer by [Server.Reply] and [Server.Bounce], and any mail from
+// outside arrives by [Server.Deliver]. Inject scripts failures, Log tells what
+// was asked, SetTime and Advance move the clock, [Server.Messages] looks into a
+// mailbox.
+//
+// # Enforced
+//
+// Scopes of every method, gmail.metadata's ban on q and on the formats full and
+// raw (also beside wider scopes), foreign userIds, unknown query parameters and
+// JSON members, size limits, recipients, threads, labels, page tokens, and the
+// age of history. What Google leaves open is set by [Options].
+//
+// # Searches
+//
+// q understands after:, before: (seconds, or a date, which counts from midnight
+// UTC), in: (inbox, sent, drafts, spam, trash, anywhere), label:, is:unread,
+// is:read, from:, to:, subject: and rfc822msgid:, each also behind "-". Anything
+// else is answered 400 instead of being searched for.
+//
+// # Not modelled
+//
+//   - resumable uploads, messages.insert, messages.import, messages.batchDelete,
+//     threads.modify, trash, untrash and delete, labels.update, patch and delete,
+//     and settings other than reading send-as addresses: 501
+//   - Pub/Sub: watch and stop are checked and remembered, nothing is published
+//   - id_token, tokeninfo, service accounts, domain-wide delegation, limited
+//     periods of consent, admin policies: script the last by Inject
+//   - spam filtering, categories, filters, forwarding, vacation answers,
+//     confidential mode, classification labels, colours of labels
+//   - the rewriting of bodies that Gmail does to some messages, DKIM and
+//     Authentication-Results, gzip, alt=media, conditional requests
+//   - changes of From, Date and Message-ID while a message is a draft
+//   - bandwidth limits, and what other apps of the same mailbox use of its limits
+package gmailtest

@@ -1,0 +1,362 @@
+package gmail
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	api "google.golang.org/api/gmail/v1"
+
+	"github.com/mailtether/mailtether/mailbox"
+)
+
+// originalID keeps a Message-ID that Gmail replaced.
+const originalID = "X-Google-Original-Message-ID"
+
+// position is what Checkpoint.Position holds: where the sent copy has to show
+// up, and by what else than its ids it can be told.
+type position struct {
+	// History is the end of the history before the send; 0 when it could not be
+	// read.
+	History uint64 `json:"h,omitempty,string"`
+	// Thread is the thread of a draft that began one.
+	Thread string `json:"t,omitempty"`
+	// Likeness is what the likeness function gives for the message, and Date its
+	// Date field in Unix seconds.
+	Likeness string `json:"l,omitempty"`
+	Date     int64  `json:"d,omitempty"`
+}
+
+// likeness tells messages apart that have no mark of ours: a hash of subject and
+// recipients.
+func likeness(subject string, to, cc []mailbox.Address) string {
+	h := sha256.New()
+	io.WriteString(h, strings.Join(strings.Fields(subject), " "))
+	var all []string
+	for _, a := range slices.Concat(to, cc) {
+		all = append(all, strings.ToLower(a.Address))
+	}
+	slices.Sort(all)
+	for _, a := range all {
+		io.WriteString(h, "\n"+a)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// String is the stored form; empty for the zero position.
+func (p position) String() string {
+	if p == (position{}) {
+		return ""
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a struct of a number and a string
+	}
+	return string(b)
+}
+
+func parsePosition(s string) (position, error) {
+	var p position
+	if s == "" {
+		return p, nil
+	}
+	if len(s) > maxCursor || json.Unmarshal([]byte(s), &p) != nil {
+		return position{}, mailbox.Invalid("checkpoint.position", "a value that Send gave", "is malformed")
+	}
+	return p, nil
+}
+
+// ResolveSend looks for the sent copy among what was filed under SENT since the
+// checkpoint (the history, not the search index, which lags), by its marks:
+// [mailbox.RefHeader], a Message-ID, the thread its draft began, or subject,
+// recipients and date together; and whether the draft, if there was one, is
+// still there.
+//
+//   - Found: OutcomeSent.
+//   - Not found within [Config.SettleTime]: OutcomeUnknown.
+//   - Not found after that: OutcomeNotSent if the draft is still there, or if
+//     there was none and everything filed since is certainly another message. A
+//     draft that is gone without a sent copy may have been deleted or changed by
+//     the user: it stays OutcomeUnknown.
+//   - With CanDraft alone there is only the draft to look at; one that is gone
+//     counts as sent.
+//
+// A draft that was not sent stays where it is, so that asking again gives the
+// same answer.
+func (m *Mailbox) ResolveSend(ctx context.Context, c mailbox.Checkpoint) (mailbox.Sent, mailbox.Outcome, error) {
+	const op = "resolve"
+	unknown := func(err *mailbox.Error) (mailbox.Sent, mailbox.Outcome, error) {
+		err.Outcome = mailbox.OutcomeUnknown
+		return mailbox.Sent{}, mailbox.OutcomeUnknown, err
+	}
+	readable, draftOnly := m.can(mailbox.CanReadHeaders), c.DraftID != "" && m.can(mailbox.CanDraft)
+	if !readable && !draftOnly {
+		return unknown(m.fail(ctx, op, m.need(op, mailbox.CanReadHeaders)))
+	}
+	at, err := parsePosition(c.Position)
+	if err != nil {
+		return unknown(m.fail(ctx, op, err))
+	}
+	var seenAll bool
+	if readable {
+		var sent mailbox.Sent
+		var found bool
+		sent, found, seenAll, err = m.findSent(ctx, c, at)
+		if err != nil {
+			return unknown(m.fail(ctx, op, err))
+		}
+		if found {
+			return sent, mailbox.OutcomeSent, nil
+		}
+	}
+	settled := time.Since(c.At) >= m.provider.settleTime
+	if c.DraftID == "" || !m.can(mailbox.CanDraft) {
+		if settled && seenAll && c.DraftID == "" {
+			return mailbox.Sent{}, mailbox.OutcomeNotSent, nil
+		}
+		return mailbox.Sent{}, mailbox.OutcomeUnknown, nil
+	}
+	there, err := m.draftExists(ctx, string(c.DraftID))
+	switch {
+	case err != nil:
+		return unknown(m.fail(ctx, op, err))
+	case there && settled:
+		return mailbox.Sent{}, mailbox.OutcomeNotSent, nil
+	case !there && !readable:
+		return mailbox.Sent{RFCMessageIDs: ids(c.RFCMessageID), At: c.At}, mailbox.OutcomeSent, nil
+	default:
+		return mailbox.Sent{}, mailbox.OutcomeUnknown, nil
+	}
+}
+
+func (m *Mailbox) draftExists(ctx context.Context, id string) (bool, error) {
+	ctx = m.call(ctx, mailbox.Call{Method: methodDraftGet})
+	_, err := do(ctx, m, m.users.Drafts.Get(me, id).Format("minimal").Context(ctx))
+	if errors.Is(err, mailbox.ClassNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// maxCandidates bounds how many sent messages are compared. The one that is
+// looked for was sent right after the position was noted, so it is among the
+// first.
+const maxCandidates = 500
+
+// findSent looks for the sent copy. seenAll tells that everything filed under
+// SENT since the position was compared.
+func (m *Mailbox) findSent(ctx context.Context, c mailbox.Checkpoint, at position) (sent mailbox.Sent, found, seenAll bool, err error) {
+	candidates, seenAll, err := m.sentSince(ctx, at)
+	if err != nil {
+		return sent, false, false, err
+	}
+	for chunk := range slices.Chunk(candidates, m.provider.batchSize) {
+		got, err := m.getHeaders(ctx, chunk, mailbox.RefHeader, "Message-ID", originalID, "From", "To", "Cc", "Subject", "Date")
+		if err != nil {
+			return sent, false, false, err
+		}
+		for i, w := range got {
+			if w == nil {
+				seenAll = false // not visible yet, or gone already
+				continue
+			}
+			copied := w.message()
+			if copied.Draft || !copied.In(mailbox.FolderSent) {
+				continue
+			}
+			switch isCopy(copied, c, at) {
+			case same:
+				copied.ID = chunk[i]
+				return complete(mailbox.Sent{RFCMessageIDs: ids(c.RFCMessageID)}, copied), true, true, nil
+			case maybe:
+				seenAll = false
+			}
+		}
+	}
+	return sent, false, seenAll, nil
+}
+
+// likelihood is whether two messages are the same.
+type likelihood int
+
+const (
+	different likelihood = iota
+	maybe
+	same
+)
+
+// isCopy tells whether a message under SENT is the one of the checkpoint. It is
+// not known for certain that Gmail leaves X- fields alone, and it mostly replaces
+// the Message-ID, so a message that has no mark of ours and looks like the one
+// that was sent is not ruled out.
+func isCopy(msg *mailbox.Message, c mailbox.Checkpoint, at position) likelihood {
+	if ref := msg.Header.Get(mailbox.RefHeader); c.Ref != "" && ref != "" {
+		if ref == c.Ref {
+			return same
+		}
+		return different
+	}
+	switch {
+	case c.RFCMessageID != "" && slices.Contains(wireIDs(msg), c.RFCMessageID),
+		at.Thread != "" && string(msg.ThreadID) == at.Thread:
+		return same
+	case at.Likeness == "":
+		return maybe
+	case at.Likeness != likeness(msg.Subject, msg.To, msg.Cc):
+		return different
+	case msg.Date.Unix() == at.Date:
+		return same
+	default:
+		return maybe
+	}
+}
+
+// wireIDs are all ids that a sent copy names.
+func wireIDs(msg *mailbox.Message) []mailbox.RFCMessageID {
+	var all []mailbox.RFCMessageID
+	for _, name := range []string{"Message-ID", originalID} {
+		for _, v := range msg.Header.Values(name) {
+			all = append(all, mailbox.ParseMessageIDs(v)...)
+		}
+	}
+	return all
+}
+
+// complete adds to s what the sent copy tells.
+func complete(s mailbox.Sent, copied *mailbox.Message) mailbox.Sent {
+	s.ID, s.ThreadID = copied.ID, copied.ThreadID
+	s.RFCMessageIDs = slices.Clone(s.RFCMessageIDs)
+	for _, id := range wireIDs(copied) {
+		if !slices.Contains(s.RFCMessageIDs, id) {
+			s.RFCMessageIDs = append(s.RFCMessageIDs, id)
+		}
+	}
+	if len(copied.From) > 0 {
+		s.From = copied.From[0]
+	}
+	if s.At.IsZero() {
+		s.At = copied.ReceivedAt
+	}
+	return s
+}
+
+// ids is a list of one id, or of none.
+func ids(id mailbox.RFCMessageID) []mailbox.RFCMessageID {
+	if id == "" {
+		return nil
+	}
+	return []mailbox.RFCMessageID{id}
+}
+
+// sentSince lists what was filed under SENT since the position, oldest first.
+// Without a position, or when Gmail has forgotten it, it falls back to the
+// newest sent messages, which proves nothing about the rest.
+func (m *Mailbox) sentSince(ctx context.Context, at position) (list []mailbox.MessageID, all bool, err error) {
+	if at.History == 0 {
+		list, err = m.newestSent(ctx)
+		return list, false, err
+	}
+	ctxList := m.call(ctx, mailbox.Call{Method: methodHistory})
+	add := func(msg *api.Message) {
+		if msg != nil && msg.Id != "" && !slices.Contains(list, mailbox.MessageID(msg.Id)) {
+			list = append(list, mailbox.MessageID(msg.Id))
+		}
+	}
+	token := ""
+	for range maxHistoryPages {
+		call := m.users.History.List(me).StartHistoryId(at.History).LabelId(labelSent).
+			HistoryTypes("messageAdded", "labelAdded").MaxResults(maxCandidates).Context(ctxList)
+		if token != "" {
+			call.PageToken(token)
+		}
+		page, err := do(ctxList, m, call)
+		if errors.Is(err, mailbox.ClassCursorLost) {
+			list, err = m.newestSent(ctx)
+			return list, false, err
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		for _, h := range page.History {
+			if h == nil {
+				continue
+			}
+			for _, a := range h.MessagesAdded {
+				if a != nil {
+					add(a.Message)
+				}
+			}
+			for _, a := range h.LabelsAdded {
+				if a != nil && slices.Contains(a.LabelIds, labelSent) {
+					add(a.Message)
+				}
+			}
+		}
+		if len(list) > maxCandidates {
+			return list[:maxCandidates], false, nil
+		}
+		if page.NextPageToken == "" {
+			return list, true, nil
+		}
+		token = page.NextPageToken
+	}
+	return list, false, nil
+}
+
+func (m *Mailbox) newestSent(ctx context.Context) ([]mailbox.MessageID, error) {
+	ctx = m.call(ctx, mailbox.Call{Method: methodList})
+	page, err := do(ctx, m, m.users.Messages.List(me).LabelIds(labelSent).MaxResults(100).Context(ctx))
+	if err != nil {
+		return nil, err
+	}
+	var list []mailbox.MessageID
+	for _, msg := range page.Messages {
+		if msg != nil && msg.Id != "" {
+			list = append(list, mailbox.MessageID(msg.Id))
+		}
+	}
+	return list, nil
+}
+
+// ReadSent reads the Message-ID under which a message went out, which Gmail
+// mostly replaces, and the sender it used. Replies cite that id.
+func (m *Mailbox) ReadSent(ctx context.Context, s mailbox.Sent) (mailbox.Sent, error) {
+	const op = "read sent"
+	if err := m.need(op, mailbox.CanReadHeaders); err != nil {
+		return s, err
+	}
+	if s.ID == "" {
+		return s, m.fail(ctx, op, mailbox.Invalid("sent.id", "the id that Send gave", "is empty"))
+	}
+	got, err := m.getHeaders(ctx, []mailbox.MessageID{s.ID}, "Message-ID", originalID, "From")
+	if err != nil {
+		return s, m.fail(ctx, op, err)
+	}
+	if got[0] == nil {
+		return s, &mailbox.Error{Op: op, Provider: mailbox.Gmail, Mailbox: m.account.Mailbox, Class: mailbox.ClassNotFound}
+	}
+	return complete(s, got[0].message()), nil
+}
+
+// getHeaders reads a few header fields. An entry is nil for a message that is
+// not there.
+func (m *Mailbox) getHeaders(ctx context.Context, list []mailbox.MessageID, names ...string) ([]*wireMessage, error) {
+	got, failed, err := m.get(ctx, list, url.Values{"format": {formatMetadata}, "metadataHeaders": names})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range failed {
+		return nil, e
+	}
+	return got, nil
+}
+
+func decimal(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,194 @@
+package outlook
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailtether/mailtether/internal/gate"
+	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/outlook/internal/graph"
+)
+
+// Endpoints are the places a provider speaks to. Empty fields mean Microsoft's
+// worldwide cloud; apps are registered separately for every other cloud.
+type Endpoints struct {
+	// GraphURL is the root of the API, including the version:
+	// "https://graph.microsoft.com/v1.0".
+	GraphURL string
+	// AuthorityURL is the sign-in authority without tenant:
+	// "https://login.microsoftonline.com".
+	AuthorityURL string
+}
+
+// EndpointsAt puts all endpoints on one host, for fakes and proxies.
+func EndpointsAt(base string) Endpoints {
+	base = strings.TrimSuffix(base, "/")
+	return Endpoints{GraphURL: base + "/v1.0", AuthorityURL: base}
+}
+
+// Config configures a Provider. The zero value is Microsoft's worldwide cloud
+// with accounts of every kind.
+type Config struct {
+	Endpoints Endpoints
+	// Tenant is who may sign in: "common" (the default: work, school and personal
+	// accounts), "organizations", "consumers", or one tenant by id or domain.
+	Tenant string
+	// Folders are watched for changes. Default: inbox and sent. A cursor keeps
+	// the folders it was made with.
+	Folders []mailbox.Folder
+	// UploadOrigins are the hosts that upload links may lead to, besides that of
+	// GraphURL. Default: https://outlook.office.com and
+	// https://outlook.office365.com (Microsoft Graph, "Attach large files to
+	// Outlook messages").
+	UploadOrigins []string
+
+	// MaxMessage is the largest message that is tried, in bytes as it travels.
+	// Default 35 MB, which is said to be Exchange Online's own default;
+	// administrators can change it. A larger message is refused before any
+	// request.
+	MaxMessage int64
+	// MaxRequest is the largest request body that Graph takes. Default 4 MB: the
+	// documented limit of MIME messages and of parts of an upload (Microsoft
+	// Graph, "Create message", 2024-08). Larger mail is uploaded in parts.
+	MaxRequest int64
+	// SettleAfter is how long a draft whose send has no known outcome is waited
+	// for before it counts as not sent. Exchange leaves a message in Drafts until
+	// transport has taken it, and delays those above 30 a minute. Default 5
+	// minutes.
+	SettleAfter time.Duration
+	// DoubtThrottled makes a sendMail that is answered 429 OutcomeUnknown. By
+	// default it counts as not sent. Mail that was delivered in spite of such an
+	// answer has been reported (Microsoft Q&A 5629476, 2025-11). A draft is looked
+	// up in either case.
+	DoubtThrottled bool
+	// DeltaHeaders asks for the header block inside changes, which Microsoft
+	// neither documents nor excludes. By default, and for messages that come
+	// without it, it is fetched by batches.
+	DeltaHeaders bool
+}
+
+// Provider implements [mailbox.Provider] for Outlook and Microsoft 365.
+type Provider struct {
+	config  Config
+	origins []string // where tokens may go
+	uploads []string // where uploads may go without one
+}
+
+var _ mailbox.Provider = (*Provider)(nil)
+
+// New returns a provider. It fails with ClassInvalid, naming the field.
+func New(c Config) (*Provider, error) {
+	p := &Provider{config: c}
+	d := &p.config
+	def(&d.Endpoints.GraphURL, "https://graph.microsoft.com/v1.0")
+	def(&d.Endpoints.AuthorityURL, "https://login.microsoftonline.com")
+	def(&d.Tenant, "common")
+	def(&d.MaxMessage, 35_000_000)
+	def(&d.MaxRequest, 4_000_000)
+	def(&d.SettleAfter, 5*time.Minute)
+	d.Endpoints.GraphURL = strings.TrimSuffix(d.Endpoints.GraphURL, "/")
+	d.Endpoints.AuthorityURL = strings.TrimSuffix(d.Endpoints.AuthorityURL, "/")
+	if d.Folders == nil {
+		d.Folders = []mailbox.Folder{mailbox.FolderInbox, mailbox.FolderSent}
+	}
+	if d.UploadOrigins == nil {
+		d.UploadOrigins = []string{"https://outlook.office.com", "https://outlook.office365.com"}
+	}
+	d.Folders = slices.Clone(d.Folders)
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Provider) check() error {
+	c := &p.config
+	origin, err := gate.Origin("endpoints.graph_url", c.Endpoints.GraphURL)
+	if err != nil {
+		return err
+	}
+	p.origins = []string{origin}
+	if _, err := gate.Origin("endpoints.authority_url", c.Endpoints.AuthorityURL); err != nil {
+		return err
+	}
+	for _, u := range c.UploadOrigins {
+		origin, err := gate.Origin("upload_origins", u)
+		if err != nil {
+			return err
+		}
+		p.uploads = append(p.uploads, origin)
+	}
+	if strings.ContainsAny(c.Tenant, "/?# ") {
+		return mailbox.Invalid("tenant", `"common", "organizations", "consumers", a tenant id or domain`, "is malformed")
+	}
+	if len(c.Folders) == 0 {
+		return mailbox.Invalid("folders", "at least one", "is empty")
+	}
+	for i, f := range c.Folders {
+		if folderName(f) == "" || f == mailbox.FolderDrafts || slices.Contains(c.Folders[:i], f) {
+			return mailbox.Invalid("folders", "inbox, sent, spam, trash, archive, each once", "names another folder or one twice")
+		}
+	}
+	for _, n := range []struct {
+		field string
+		value int64
+		least int64
+	}{
+		{"max_message", c.MaxMessage, 1},
+		{"max_request", c.MaxRequest, 16 << 10},
+		{"settle_after", int64(c.SettleAfter), 1},
+	} {
+		if n.value < n.least {
+			return mailbox.Invalid(n.field, "positive, max_request at least 16 KiB", "is too small")
+		}
+	}
+	return nil
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Name returns [mailbox.Outlook].
+func (p *Provider) Name() mailbox.ProviderName { return mailbox.Outlook }
+
+// OAuth tells how to sign in. There is no way to revoke one grant: Graph's
+// revokeSignInSessions ends those of all apps, so RevokeURL is empty.
+func (p *Provider) OAuth() mailbox.OAuth {
+	base := p.config.Endpoints.AuthorityURL + "/" + url.PathEscape(p.config.Tenant) + "/oauth2/v2.0/"
+	return mailbox.OAuth{
+		AuthURL:  base + "authorize",
+		TokenURL: base + "token",
+		// Without it a browser that is signed in connects whichever account it
+		// happens to be.
+		AuthParams:           map[string]string{"prompt": "select_account"},
+		RotatesRefreshTokens: true,
+	}
+}
+
+// Open returns the mailbox of an account. It makes no request.
+func (p *Provider) Open(a mailbox.Account, s mailbox.Session) (mailbox.Mailbox, error) {
+	if s.Tokens == nil {
+		return nil, mailbox.Invalid("session.tokens", "a token source", "is nil")
+	}
+	if a.Provider != "" && a.Provider != mailbox.Outlook {
+		return nil, mailbox.Invalid("account.provider", string(mailbox.Outlook), "is another provider")
+	}
+	return &Mailbox{p: p, account: a, graph: p.client(a, s)}, nil
+}
+
+func (p *Provider) client(a mailbox.Account, s mailbox.Session) *graph.Client {
+	return &graph.Client{
+		Gate: &gate.Gate{
+			Provider: mailbox.Outlook, Mailbox: a.Mailbox, Session: s,
+			Origins: p.origins, OpenOrigins: p.uploads, Refusal: p.refusal,
+		},
+		Base: p.config.Endpoints.GraphURL,
+		Call: mailbox.Call{Ref: a.Ref, Provider: mailbox.Outlook, App: a.App},
+	}
+}
