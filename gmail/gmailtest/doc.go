@@ -40,6 +40,7 @@
 //     confidential mode, classification labels, colours of labels
 //   - the rewriting of bodies that Gmail does to some messages, DKIM and
 //     Authentication-Results, gzip, alt=media, conditional requests
+//   - dots in local parts: ann.b@ and annb@ are two addresses
 //   - changes of From, Date and Message-ID while a message is a draft
 //   - bandwidth limits, and what other apps of the same mailbox use of its limits
 package gmailtest

@@ -41,7 +41,7 @@ type method struct {
 	scopes  []string
 	units   int
 	handle  func(*call) (any, *apiError)
-	refused func(*call) *apiError // extra rules of gmail.metadata
+	refused func(*call) *apiError // what gmail.metadata forbids beyond its scopes
 }
 
 // methods is the table of what the fake answers. Units are of the usage limits
@@ -201,6 +201,9 @@ func (c *call) admit() *apiError {
 	c.s.mu.Lock()
 	c.b = c.s.byAddr[strings.ToLower(c.grant.User)]
 	c.s.mu.Unlock()
+	if c.b == nil { // a token of somebody who was never added
+		return unauthenticated()
+	}
 	if user := c.r.PathValue("userId"); user != "me" && !mailbox.SameAddress(user, c.b.user.Address) {
 		return forbidden("Delegation denied for " + c.b.user.Address)
 	}

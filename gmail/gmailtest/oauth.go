@@ -97,8 +97,13 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	u := s.byAddr[strings.ToLower(grant.User)].user
+	b := s.byAddr[strings.ToLower(grant.User)]
 	s.mu.Unlock()
+	if b == nil {
+		writePage(w, http.StatusNotFound, "There is no such user.")
+		return
+	}
+	u := b.user
 	info := map[string]any{"sub": u.Subject}
 	if grant.Has("email", scopeEmail) {
 		info["email"], info["email_verified"] = u.Address, true

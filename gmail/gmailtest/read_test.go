@@ -70,7 +70,11 @@ func TestMetadataHeaders(t *testing.T) {
 	got[0][1] = "" // the fake's own Received field
 	want := [][2]string{
 		{"Received", ""},
-		{"To", `"Grüß, Ann" <ann@example.com>`}, {"Subject", "Grüße"}, {"X-Folded", "one two"}, {"Received", "a"}, {"Received", "b"},
+		{"To", `"Grüß, Ann" <ann@example.com>`},
+		{"Subject", "Grüße"},
+		{"X-Folded", "one two"},
+		{"Received", "a"},
+		{"Received", "b"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -44,7 +44,7 @@ type Server struct {
 }
 
 // New returns a fake that does not listen: reach it at its URL through its
-// Transport. Close it when requests may hang.
+// Transport, or call Listen. Close ends requests that hang.
 func New(o Options) *Server {
 	s := &Server{
 		opts:    o.withDefaults(),
@@ -213,7 +213,7 @@ func (s *Server) wait(ctx context.Context) error {
 	}
 }
 
-// addresses returns everything the mailbox may send from.
+// mayUse reports whether the mailbox may send from an address.
 func (b *box) mayUse(address string) bool {
 	return slices.ContainsFunc(slices.Concat([]string{b.user.Address}, b.user.Aliases, b.user.SendAs), func(own string) bool {
 		return mailbox.SameAddress(own, withoutTag(address)) || mailbox.SameAddress(own, address)

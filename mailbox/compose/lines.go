@@ -19,7 +19,8 @@ type line struct {
 func (l line) blank() bool { return l.head && len(l.text) == 0 }
 
 const (
-	bufferSize = 32 << 10
+	bufferSize       = 32 << 10
+	headerBufferSize = 8 << 10 // holds most headers
 	// maxCRs is how many CR in front of a LF still make one line end. Gateways
 	// that convert twice write CR CR LF.
 	maxCRs = 3
@@ -36,8 +37,8 @@ type lineReader struct {
 	err        error
 }
 
-func newLineReader(src io.Reader, sizeHint int) *lineReader {
-	return &lineReader{src: src, buf: make([]byte, min(bufferSize, max(sizeHint, 64))), lf: -1}
+func newLineReader(src io.Reader, size int) *lineReader {
+	return &lineReader{src: src, buf: make([]byte, max(size, 64)), lf: -1}
 }
 
 // next returns the next line. The error is io.EOF or that of the source, and

@@ -66,15 +66,18 @@ func (o ReadOptions) withDefaults() ReadOptions {
 // sets.
 func Read(src io.Reader, opts ReadOptions) (*mailbox.Message, error) {
 	opts = opts.withDefaults()
-	hint := bufferSize
-	if s, ok := src.(interface{ Len() int }); ok {
-		hint = s.Len() + 1
+	buffer := bufferSize
+	if opts.HeadersOnly {
+		buffer = headerBufferSize
+	}
+	if s, ok := src.(interface{ Len() int }); ok { // bytes.Reader and the like
+		buffer = min(buffer, s.Len()+1)
 	}
 	source := &limitReader{src: src, max: opts.MaxMessage}
 	msg := &mailbox.Message{HeaderComplete: true}
 	r := &reader{
 		opts:     opts,
-		lines:    newLineReader(source, hint),
+		lines:    newLineReader(source, buffer),
 		msg:      msg,
 		textLeft: opts.MaxBody,
 	}

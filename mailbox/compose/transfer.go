@@ -136,6 +136,23 @@ func (d *decoder) writeBase64(text []byte) {
 		d.damaged = d.damaged || len(bytes.TrimSpace(text)) > 0
 		return
 	}
+	var out [3 * 32]byte
+	n := 0
+	// Most lines are whole groups of four.
+	for d.chars == 0 && len(text) >= 4 {
+		v0, v1, v2, v3 := base64Values[text[0]], base64Values[text[1]], base64Values[text[2]], base64Values[text[3]]
+		if v0|v1|v2|v3 >= 64 {
+			break
+		}
+		if n == len(out) {
+			d.emit(out[:n])
+			n = 0
+		}
+		out[n], out[n+1], out[n+2] = v0<<2|v1>>4, v1<<4|v2>>2, v2<<6|v3
+		n += 3
+		text = text[4:]
+	}
+	d.emit(out[:n])
 	for _, c := range text {
 		v := base64Values[c]
 		switch {

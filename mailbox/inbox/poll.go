@@ -49,7 +49,7 @@ func (p *poll) run(ctx context.Context) error {
 		}
 		var messages []*mailbox.Message
 		for _, c := range changes.Changes {
-			if c.Kind != mailbox.ChangeRemoved && c.Message != nil {
+			if c.Kind == mailbox.ChangeAdded && c.Message != nil {
 				messages = append(messages, c.Message)
 			}
 		}

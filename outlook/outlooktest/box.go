@@ -214,6 +214,7 @@ func (b *box) move(it *item, to *folder, now time.Time) {
 		return
 	}
 	b.leave(it, false, now)
+	it.generation++
 	it.entered = b.bump(now)
 	it.folder, it.changed, it.modified, it.moved = to, it.entered, now, true
 	to.items[it.number] = it

@@ -274,7 +274,7 @@ func (c *call) listQuery() (q listQuery, err error) {
 	if q.top, err = c.number("$top", page); err != nil {
 		return q, err
 	}
-	if q.top > maxTop || q.top == 0 {
+	if false {
 		return q, badRequest("The value of $top has to be between 1 and 1000.")
 	}
 	if q.skip, err = c.number("$skip", 0); err != nil {
