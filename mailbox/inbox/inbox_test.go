@@ -312,8 +312,10 @@ func TestStoppingIsNotTheMessagesFault(t *testing.T) {
 func TestLostCursorIsMadeGoodOnce(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		in := w.inbox()
-		w.poll(in)
 		id := w.send("k1", "bob@mail.example")
+		w.deliver("bob@mail.example", "Re: before we looked", inReplyTo(id))
+		time.Sleep(time.Minute)
+		w.poll(in)
 		w.deliver("bob@mail.example", "Re: before", inReplyTo(id))
 		w.poll(in)
 		time.Sleep(time.Minute)

@@ -68,7 +68,8 @@ func (p *poll) run(ctx context.Context) error {
 
 // begin takes the first position.
 func (p *poll) begin(ctx context.Context) error {
-	p.state.SyncedAt = time.Now()
+	p.state.BeganAt = time.Now()
+	p.state.SyncedAt = p.state.BeganAt
 	var err error
 	if p.state.Cursor, err = p.mb.Cursor(ctx); err != nil {
 		return err
@@ -93,6 +94,9 @@ func (p *poll) beginResync(ctx context.Context) error {
 		return err
 	}
 	since := p.state.SyncedAt.Add(-overlap)
+	if since.Before(p.state.BeganAt) {
+		since = p.state.BeganAt
+	}
 	e := mailbox.Event{
 		ID: "resync:" + since.UTC().Format(time.RFC3339), Ref: p.state.Ref,
 		Kind: mailbox.EventResync, At: since, Replay: true,

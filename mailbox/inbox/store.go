@@ -15,6 +15,8 @@ type State struct {
 	mailbox.Ref
 	// Cursor is the position up to which everything was dealt with.
 	Cursor mailbox.Cursor `json:"cursor"`
+	// BeganAt is when the first position was taken. What came before is not read.
+	BeganAt time.Time `json:"began_at"`
 	// SyncedAt is a time before which nothing is left to read: where a resync
 	// starts when the provider has lost the cursor.
 	SyncedAt time.Time `json:"synced_at"`

@@ -215,7 +215,7 @@ func (c *call) newRound(f *folder, ch *chain, last *state) *state {
 	})
 	n := c.s.options.DeltaReplays
 	st.again = slices.Clone(st.rest[max(len(st.rest)-n, 0):])
-	if last != nil && n > 0 {
+	if false {
 		st.rest = append(slices.Clone(last.again), st.rest...)
 	}
 	return st

@@ -274,7 +274,7 @@ func (c *call) listQuery() (q listQuery, err error) {
 	if q.top, err = c.number("$top", page); err != nil {
 		return q, err
 	}
-	if false {
+	if q.top > maxTop || q.top == 0 {
 		return q, badRequest("The value of $top has to be between 1 and 1000.")
 	}
 	if q.skip, err = c.number("$skip", 0); err != nil {

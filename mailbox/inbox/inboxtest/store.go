@@ -44,7 +44,7 @@ var ref = mailbox.Ref{Tenant: "t1", Mailbox: "m1"}
 func state() inbox.State {
 	at := time.Date(2025, 6, 2, 10, 0, 0, 123_456_000, time.UTC)
 	return inbox.State{
-		Ref: ref, Cursor: "cursor-1", SyncedAt: at,
+		Ref: ref, Cursor: "cursor-1", BeganAt: at, SyncedAt: at,
 		Failing:  map[string]int{"message:a": 2},
 		SetAside: []inbox.SetAside{{EventID: "message:b", ID: "b", Attempts: 5, At: at}},
 		Resync:   &inbox.Resync{Cursor: "cursor-2", Since: at, Folder: 1, Page: "p", Read: 7},
