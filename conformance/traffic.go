@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"iter"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -81,12 +82,19 @@ type Checker struct {
 	Gmail *discovery.Document
 }
 
-// Check checks one recorded exchange. The parts of a batch are checked with
-// the batch (Gmail) or as they come (Graph).
+// Check checks one recorded exchange. The parts of a batch are exchanges of
+// their own.
 func (c Checker) Check(r Recorded) Result {
 	u, err := url.Parse(r.URL)
 	if err != nil {
 		return Result{Operation: "?", Problems: []string{"the URL cannot be read"}}
+	}
+	if r.Status == http.StatusNotImplemented && !r.Scripted { // the fake's own answer, no provider's
+		result := Result{Operation: r.Method + " " + u.Path, Outside: "not modelled by the fake"}
+		if !r.OfFake() {
+			result.Problems = []string{"request: the fake does not model this call"}
+		}
+		return result
 	}
 	switch {
 	case c.Gmail != nil && c.Gmail.Covers(r.URL):
@@ -110,15 +118,12 @@ func (c Checker) Check(r Recorded) Result {
 
 func (c Checker) checkGmail(r Recorded, u *url.URL) Result {
 	result := Result{Operation: "gmail " + r.Method + " " + generic(u.Path)}
-	if r.Inner {
-		result.Outside = "checked with its batch"
-		return result
-	}
 	answered := !r.Lost && !r.Scripted
 	for _, v := range c.Gmail.Check(r.Method, r.URL, r.RequestHeader, r.RequestBody, r.Status, r.ResponseHeader, r.ResponseBody) {
+		ofPart := strings.HasPrefix(v.At, "<") // checked with the part, where it is known whether a fault made it up
 		switch {
-		case v.Side == discovery.Answer && !answered:
-		case v.Side == discovery.Request && r.OfFake() && r.Status >= 400:
+		case v.Side == discovery.Answer && (!answered || ofPart):
+		case v.Side == discovery.Request && r.OfFake() && (r.Status >= 400 || ofPart):
 		default:
 			result.Problems = append(result.Problems, v.String())
 		}

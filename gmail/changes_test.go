@@ -337,6 +337,7 @@ func TestOddHistory(t *testing.T) {
 	t.Parallel()
 	w := setup(t, gmailtest.Options{})
 	id := string(w.deliver("Hello"))
+	draft := string(w.deliverAs("a", gmailtest.Delivery{Labels: []string{"DRAFT"}}))
 	mb := w.open(ann, mailbox.CanReadHeaders)
 	from := must[mailbox.Cursor](t)(mb.Cursor(t.Context()))
 	tests := []struct {
@@ -347,6 +348,7 @@ func TestOddHistory(t *testing.T) {
 		{name: "nulls", body: `{"history":null,"historyId":null,"nextPageToken":null}`},
 		{name: "null elements", body: `{"history":[null,{"id":"9999999","messagesAdded":[null,{},{"message":null},{"message":{"id":"` + id + `","labelIds":null}}],"labelsAdded":[null,{"labelIds":null}],"messagesDeleted":[null,{}]}],"new":1}`, want: []string{"added inbox Hello"}},
 		{name: "ids that are none", body: `{"history":[{"id":"9999999","messagesAdded":[{"message":{"id":"../x"}},{"message":{"id":""}},{"message":{"id":"a b"}}]}],"historyId":"9999999"}`},
+		{name: "a draft without labels", body: `{"history":[{"id":"9999999","messagesAdded":[{"message":{"id":"` + draft + `"}}]}],"historyId":"9999999"}`},
 		{name: "null", body: `null`, class: mailbox.ClassUnavailable},
 		{name: "HTML", body: `<html>`, class: mailbox.ClassUnavailable},
 		{name: "no progress", body: `{"history":[{"id":"1"}],"nextPageToken":"x"}`, class: mailbox.ClassUnavailable},

@@ -367,6 +367,24 @@ func TestHugeBatch(t *testing.T) {
 	}
 }
 
+// TestUnaskedAnswers: answers to parts that were not sent, or that were answered
+// before, count for nothing.
+func TestUnaskedAnswers(t *testing.T) {
+	t.Parallel()
+	w := setup(t, gmailtest.Options{})
+	part := func(index, id, subject string) string {
+		return "--B\r\nContent-ID: <response-item-" + index + ">\r\n\r\nHTTP/1.1 200 OK\r\n\r\n" +
+			`{"id":"` + id + `","payload":{"headers":[{"name":"Subject","value":"` + subject + `"}]}}` + "\r\n"
+	}
+	w.Inject(gmailtest.Fault{
+		Path: "/batch", Status: 200, Header: http.Header{"Content-Type": {"multipart/mixed; boundary=B"}},
+		Body: part("999", "18c0", "foreign") + part("1", "18c1", "letter 1") + part("1", "18c1", "again") + part("0", "18c0", "letter 0") + "--B--",
+	})
+	ids := []mailbox.MessageID{"18c0", "18c1"}
+	got := must[[]*mailbox.Message](t)(w.open(ann, mailbox.CanReadHeaders).Fetch(t.Context(), ids, mailbox.PartHeaders))
+	wantInOrder(t, ids, got)
+}
+
 func TestFetchIsAccounted(t *testing.T) {
 	t.Parallel()
 	w := setup(t, gmailtest.Options{}, gmail.Config{BatchSize: 10, Units: gmail.LegacyUnits()})

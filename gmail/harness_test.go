@@ -27,8 +27,9 @@ const everything = mailbox.CanSend | mailbox.CanReadHeaders | mailbox.CanReadBod
 // world is a fake Google with two users, and the driver that speaks to it.
 type world struct {
 	*gmailtest.Server
-	t        testing.TB
-	provider *gmail.Provider
+	t         testing.TB
+	provider  *gmail.Provider
+	transport http.RoundTripper
 }
 
 func setup(t testing.TB, o gmailtest.Options, configs ...gmail.Config) *world {
@@ -45,7 +46,7 @@ func setup(t testing.TB, o gmailtest.Options, configs ...gmail.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{Server: s, t: t, provider: p}
+	return &world{Server: s, t: t, provider: p, transport: s.Transport()}
 }
 
 // tokens is a token source of one user that gets another token when one was
@@ -78,7 +79,7 @@ func (s *tokens) Token(_ context.Context, req mailbox.TokenRequest) (mailbox.Acc
 // session returns a session of a user with the scopes.
 func (w *world) session(user string, scopes ...string) (mailbox.Session, *tokens) {
 	source := &tokens{w: w, user: user, scopes: scopes}
-	return mailbox.Session{Tokens: source, Transport: w.Transport()}, source
+	return mailbox.Session{Tokens: source, Transport: w.transport}, source
 }
 
 // open opens a user's mailbox with what the scopes for some capabilities allow.

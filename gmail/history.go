@@ -111,8 +111,8 @@ type entry struct {
 }
 
 // nextBite reads one page of history behind at, and further ones as long as
-// they are empty, and takes of it what is about limit messages at most, besides
-// those that are owed.
+// they are empty, and takes of it what is about limit messages at most, those
+// that are owed included; one message at least, so that it gets on.
 func (m *Mailbox) nextBite(ctx context.Context, at cursor, limit int) (*bite, error) {
 	b := &bite{fates: map[mailbox.MessageID]*fate{}, next: cursor{History: at.History}}
 	for _, l := range at.Late {
@@ -142,7 +142,7 @@ func (m *Mailbox) nextBite(ctx context.Context, at cursor, limit int) (*bite, er
 		if len(records) > 0 {
 			last = max(last, records[len(records)-1].Id)
 		}
-		switch whole := b.take(records, at, len(at.Late)+limit); {
+		switch whole := b.take(records, at, max(limit, len(b.order)+1)); {
 		case !whole:
 			b.more = true
 		case token == "":

@@ -1,11 +1,13 @@
 package gmail_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/mailtether/mailtether/gmail"
 	"github.com/mailtether/mailtether/gmail/gmailtest"
 	"github.com/mailtether/mailtether/mailbox"
 )
@@ -80,5 +82,24 @@ func TestEnvironmentIsIgnored(t *testing.T) {
 	written := must[[]byte](t)(os.ReadFile(log.Name()))
 	if len(written) > 0 {
 		t.Errorf("%d bytes were logged: %.300s", len(written), written)
+	}
+}
+
+// TestOverTheWire is useEverything through a real connection.
+func TestOverTheWire(t *testing.T) {
+	t.Parallel()
+	s := gmailtest.NewServer(t, gmailtest.Options{})
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	s.AddUser(gmailtest.User{Address: ann, Subject: "1001"})
+	s.AddUser(gmailtest.User{Address: bob})
+	tr := &http.Transport{}
+	defer tr.CloseIdleConnections()
+	w := &world{Server: s, t: t, transport: tr}
+	w.provider = must[*gmail.Provider](t)(gmail.New(gmail.Config{Endpoints: gmail.EndpointsAt(s.URL())}))
+	useEverything(t, w)
+	if n := len(w.Messages(bob)); n != 4 {
+		t.Errorf("bob has %d messages, want 4", n)
 	}
 }

@@ -123,15 +123,18 @@ func TestIdentify(t *testing.T) {
 		"aliases": {
 			`{"id":"1","displayName":"Anna","mail":"Anna@contoso.example","userPrincipalName":"anna@login.example",
 			  "proxyAddresses":["SMTP:anna@contoso.example","smtp:a@contoso.example","x500:/o=x","sip:s@x.example","smtp:a@contoso.example","smtp:","smtp:none",null,7]}`,
-			mailbox.Identity{Subject: "1", Address: "Anna@contoso.example", Name: "Anna", Aliases: []string{"a@contoso.example"}}, 0,
+			mailbox.Identity{Subject: "1", Address: "Anna@contoso.example", Name: "Anna", Aliases: []string{"a@contoso.example"}},
+			0,
 		},
 		"mail is null": {
 			`{"id":"2","displayName":null,"mail":null,"userPrincipalName":"upn@contoso.example","proxyAddresses":["smtp:b@contoso.example","SMTP:p@contoso.example"]}`,
-			mailbox.Identity{Subject: "2", Address: "p@contoso.example", Aliases: []string{"b@contoso.example"}}, 0,
+			mailbox.Identity{Subject: "2", Address: "p@contoso.example", Aliases: []string{"b@contoso.example"}},
+			0,
 		},
 		"a personal account": {
 			`{"id":"3","mail":null,"userPrincipalName":"carol@gmail.example"}`,
-			mailbox.Identity{Subject: "3", Address: "carol@gmail.example"}, 0,
+			mailbox.Identity{Subject: "3", Address: "carol@gmail.example"},
+			0,
 		},
 		"no address at all": {`{"id":"4","mail":null,"userPrincipalName":"S-1-5"}`, mailbox.Identity{}, mailbox.ClassNoMailbox},
 		"no id":             {`{"mail":"x@contoso.example"}`, mailbox.Identity{}, mailbox.ClassUnavailable},

@@ -61,8 +61,10 @@ func TestOddJSONIsRead(t *testing.T) {
 				ID: "1", Subject: "café", From: []mailbox.Address{{Name: "Eve", Address: "eve@elsewhere.example"}}, Bcc: []mailbox.Address{{Address: "c@x.example"}},
 				HeaderComplete: true,
 				Header: mailbox.Header{
-					{Name: "Received", Value: "by x"}, {Name: "Subject", Value: "=?utf-8?Q?caf=C3=A9?="},
-					{Name: "From", Value: "Eve <eve@elsewhere.example>"}, {Name: "In-Reply-To", Value: "<p@x.example>"},
+					{Name: "Received", Value: "by x"},
+					{Name: "Subject", Value: "=?utf-8?Q?caf=C3=A9?="},
+					{Name: "From", Value: "Eve <eve@elsewhere.example>"},
+					{Name: "In-Reply-To", Value: "<p@x.example>"},
 				},
 				Warnings: []mailbox.Warning{{Code: mailbox.WarnMissing, Part: "Date"}},
 			},

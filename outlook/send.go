@@ -56,7 +56,7 @@ func (m *Mailbox) Send(ctx context.Context, out *mailbox.Outgoing, opts mailbox.
 		if len(d.ids) > 0 {
 			c.RFCMessageID = d.ids[0]
 		}
-		if err := opts.Checkpoint(host, c); err != nil {
+		if err := opts.Checkpoint(mailbox.WithLane(host, mailbox.LaneSend), c); err != nil {
 			m.discard(ctx, d.draft)
 			return mailbox.Sent{}, m.stopped(err)
 		}

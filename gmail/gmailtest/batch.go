@@ -3,6 +3,7 @@ package gmailtest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"mime"
@@ -24,20 +25,17 @@ const (
 type inner struct {
 	contentID string
 	req       *http.Request
-	err       error // why req is nil
+	err       *apiError // why req is nil
 }
 
 // batch answers a batch: the parts run, and are answered, in any order.
 func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	calls, err := readBatch(r)
 	if err == nil && len(calls) > maxParts {
-		err = fmt.Errorf("Inner request count exceeds the limit. Received: %d, Limit: %d", len(calls), maxParts)
+		err = badRequest("Inner request count exceeds the limit. Received: %d, Limit: %d", len(calls), maxParts)
 	}
 	if err != nil {
-		badRequest("%s", err).write(w, s.opts.ErrorShape, "")
-		return
-	}
-	if s.wait(r.Context()) != nil {
+		err.write(w, s.opts.ErrorShape, "")
 		return
 	}
 	var b *box
@@ -49,6 +47,9 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	taken := s.sit(b, len(calls))
 	defer s.rise(b, taken)
 	seats := &seats{taken}
+	if s.wait(r.Context()) != nil {
+		return // nobody is there to read an answer
+	}
 
 	var body bytes.Buffer
 	out := multipart.NewWriter(&body)
@@ -79,7 +80,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 func (s *Server) runInner(outer *http.Request, c inner, seats *seats) (*http.Response, error) {
 	if c.err != nil {
 		rec := &answer{header: http.Header{}}
-		badRequest("%s", c.err).write(rec, s.opts.ErrorShape, "")
+		c.err.write(rec, s.opts.ErrorShape, "")
 		return rec.response(), nil
 	}
 	req := c.req.WithContext(withBatch(outer.Context(), seats))
@@ -91,10 +92,10 @@ func (s *Server) runInner(outer *http.Request, c inner, seats *seats) (*http.Res
 
 // readBatch reads the parts of a batch. A part that is no HTTP request is kept
 // with its error; an error is for a body that is no batch.
-func readBatch(r *http.Request) ([]inner, error) {
+func readBatch(r *http.Request) ([]inner, *apiError) {
 	t, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || t != "multipart/mixed" || params["boundary"] == "" {
-		return nil, fmt.Errorf("Failed to parse batch request, error: missing boundary.")
+		return nil, badRequest("Failed to parse batch request, error: missing boundary.")
 	}
 	var calls []inner
 	mr := multipart.NewReader(io.LimitReader(r.Body, maxBatch), params["boundary"])
@@ -104,53 +105,53 @@ func readBatch(r *http.Request) ([]inner, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("Failed to parse batch request, error: %d items.", len(calls))
+			return nil, badRequest("Failed to parse batch request, error: %d items.", len(calls))
 		}
 		body, err := io.ReadAll(p)
 		if err != nil {
-			return nil, fmt.Errorf("Failed to parse batch request, error: %d items.", len(calls))
+			return nil, badRequest("Failed to parse batch request, error: %d items.", len(calls))
 		}
 		c := inner{contentID: p.Header.Get("Content-ID")}
 		if t, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type")); t != "application/http" {
-			c.err = fmt.Errorf("Content-Type of a part must be application/http")
+			c.err = badRequest("Content-Type of a part must be application/http")
 		} else {
 			c.req, c.err = readInner(body)
 		}
 		calls = append(calls, c)
 	}
 	if len(calls) == 0 {
-		return nil, fmt.Errorf("Failed to parse batch request, error: 0 items.")
+		return nil, badRequest("Failed to parse batch request, error: 0 items.")
 	}
 	return calls, nil
 }
 
 // readInner reads "GET /path?query", with or without a protocol, header and
 // body.
-func readInner(b []byte) (*http.Request, error) {
+func readInner(b []byte) (*http.Request, *apiError) {
 	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(bytes.TrimLeft(b, "\r\n"))))
 	line, err := r.ReadLine()
 	if err != nil {
-		return nil, fmt.Errorf("Failed to parse request line")
+		return nil, badRequest("Failed to parse request line")
 	}
 	method, target, ok := strings.Cut(strings.TrimSpace(line), " ")
 	target, _, _ = strings.Cut(target, " ")
 	if !ok || !strings.HasPrefix(target, "/") {
-		return nil, fmt.Errorf("Failed to parse request line")
+		return nil, badRequest("Failed to parse request line")
 	}
 	if !strings.HasPrefix(target, "/gmail/v1/") {
-		return nil, fmt.Errorf("All inner requests must go to the Gmail API")
+		return nil, badRequest("All inner requests must go to the Gmail API")
 	}
 	h, err := r.ReadMIMEHeader()
 	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("Failed to parse request header")
+		return nil, badRequest("Failed to parse request header")
 	}
 	body, err := io.ReadAll(r.R)
 	if err != nil {
-		return nil, fmt.Errorf("Failed to read request body")
+		return nil, badRequest("Failed to read request body")
 	}
 	req, err := http.NewRequest(method, target, bytes.NewReader(bytes.TrimSpace(body)))
 	if err != nil {
-		return nil, fmt.Errorf("Failed to parse request line")
+		return nil, badRequest("Failed to parse request line")
 	}
 	req.Header = http.Header(h)
 	req.RequestURI = target
@@ -173,4 +174,11 @@ func (a *answer) response() *http.Response {
 		Status:     fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)),
 		StatusCode: a.status, Header: a.header, Body: io.NopCloser(&a.body),
 	}
+}
+
+// insideBatch marks the context of inner calls, with the seats of their batch.
+type insideBatch struct{}
+
+func withBatch(ctx context.Context, seats *seats) context.Context {
+	return context.WithValue(ctx, insideBatch{}, seats)
 }

@@ -51,9 +51,9 @@ func FuzzReadBatch(f *testing.F) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", contentType)
-		calls, err := readBatch(r)
-		if (err == nil) != (len(calls) > 0) {
-			t.Errorf("%d calls, %v", len(calls), err)
+		calls, refusal := readBatch(r)
+		if (refusal == nil) != (len(calls) > 0) {
+			t.Errorf("%d calls, %+v", len(calls), refusal)
 		}
 		for _, c := range calls {
 			if (c.req == nil) == (c.err == nil) {

@@ -90,9 +90,12 @@ func TestHistoryFilters(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.ok("POST", "/messages/"+spam+"/modify", `{"addLabelIds":["INBOX"],"removeLabelIds":["SPAM"]}`)
+	w.ok("POST", "/messages/"+in+"/modify", `{"removeLabelIds":["INBOX"]}`)
+	w.ok("POST", "/messages/"+in+"/modify", `{"removeLabelIds":["UNREAD"]}`) // not in the inbox any more
 	for query, want := range map[string][]string{
 		"&labelId=INBOX": {
 			"messagesAdded " + in + " [INBOX UNREAD]", "labelsAdded " + spam + " [INBOX]", "labelsRemoved " + spam + " [SPAM]",
+			"labelsRemoved " + in + " [INBOX]",
 		},
 		"&labelId=INBOX&historyTypes=messageAdded":                         {"messagesAdded " + in + " [INBOX UNREAD]"}, // misses what came later
 		"&historyTypes=labelAdded":                                         {"labelsAdded " + spam + " [INBOX]"},

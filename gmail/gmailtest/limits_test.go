@@ -105,6 +105,32 @@ func TestParallelCalls(t *testing.T) {
 	})
 }
 
+func TestBatchesShareSeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := gmailtest.New(gmailtest.Options{Latency: time.Second, Quota: gmailtest.Quota{Parallel: 3}})
+		defer s.Close()
+		w := populate(t, s)
+		id := w.deliver("Subject: x")
+		good := make([]int, 2)
+		var wg sync.WaitGroup
+		for i := range good {
+			wg.Go(func() {
+				_, replies := w.batch("/batch", get("1", id), get("2", id))
+				for _, r := range replies {
+					if r.status == 200 {
+						good[i]++
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if good[0]+good[1] != 3 {
+			t.Errorf("%v parts were answered", good)
+		}
+	})
+}
+
 func TestSendLimit(t *testing.T) {
 	t.Parallel()
 	w := setup(t, gmailtest.Options{SendLimit: 2})

@@ -10,6 +10,18 @@ import (
 	"github.com/mailtether/mailtether/mailbox"
 )
 
+func (c *call) getProfile() (any, *apiError) {
+	return struct {
+		EmailAddress  string `json:"emailAddress"`
+		MessagesTotal int    `json:"messagesTotal"`
+		ThreadsTotal  int    `json:"threadsTotal"`
+		HistoryID     string `json:"historyId"`
+	}{
+		c.b.user.Address, len(c.b.messages), len(c.b.threads),
+		strconv.FormatUint(c.b.present(c.now), 10),
+	}, nil
+}
+
 // labelJSON is the schema Label.
 type labelJSON struct {
 	ID                    string `json:"id"`

@@ -56,6 +56,10 @@ func TestBodies(t *testing.T) {
 			},
 		},
 		{
+			"signature in HTML only", func(o *mailbox.Outgoing) { o.Signature = &mailbox.Signature{HTML: "<b>Anna</b><br>Ltd"} },
+			mailbox.Body{Text: "Hello Ben\n\n-- \nAnna\nLtd"},
+		},
+		{
 			"quote in text", func(o *mailbox.Outgoing) { o.Reply = &mailbox.Reply{Quote: &original} },
 			mailbox.Body{Text: "Hello Ben\n\n" + quotedText},
 		},

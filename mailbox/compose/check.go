@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"errors"
 	"fmt"
 	"mime"
 	"net/url"
@@ -144,7 +145,7 @@ func asciiDomain(domain string) (string, error) {
 	return domain, nil
 }
 
-var errDomain = fmt.Errorf("compose: malformed domain")
+var errDomain = errors.New("compose: malformed domain")
 
 // asciiAddress returns a valid address with its domain in ASCII.
 func asciiAddress(address string) string {

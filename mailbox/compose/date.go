@@ -93,6 +93,8 @@ func (d *dateFields) number(s string) (rest string, ok bool) {
 		d.hour, d.minute, d.second, d.hasTime = v/1e4%100, v/100%100, v%100, true
 	case n == 8 && len(d.numbers) == 0: // 20060102
 		d.numbers = []dateNumber{{v / 1e4, 4}, {v / 100 % 100, 2}, {v % 100, 2}}
+	case n == 6 && d.complete() && !d.hasTime: // T150405
+		d.hour, d.minute, d.second, d.hasTime = v/1e4, v/100%100, v%100, true
 	case d.complete() && d.hasTime: // whatever it is, it is not the date
 	case n > 4 || len(d.numbers) >= 3:
 		return "", false

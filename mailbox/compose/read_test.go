@@ -227,6 +227,44 @@ var brokenMails = []struct {
 		raw:  head + "Subject: =?utf-8?q?a=0D=0ABcc:_x@y?=\n\nx", text: "x", subject: "a  Bcc: x@y", warnings: []string{"malformed_encoding Subject"},
 	},
 	{
+		name:  "damaged base64 in a file",
+		raw:   head + "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\nAAA*A\nA\n--b--\n",
+		files: []mailbox.Attachment{{ID: "1", ContentType: "image/png", Size: 3}}, warnings: []string{"malformed_encoding 1"},
+	},
+	{
+		name:  "damaged file name",
+		raw:   head + "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: image/png; name*=utf-8''a%ZZ\n\nx\n--b--\n",
+		files: []mailbox.Attachment{{ID: "1", Name: "a%ZZ", ContentType: "image/png", Size: 1}}, warnings: []string{"malformed_encoding 1"},
+	},
+	{
+		name: "text of another kind",
+		raw:  head + "Content-Type: text/enriched\n\n<bold>x</bold>", text: "<bold>x</bold>",
+	},
+	{
+		name:  "nothing but a file",
+		raw:   head + "Content-Type: application/pdf; name=x.pdf\nContent-Transfer-Encoding: base64\n\nAAAA\n",
+		files: []mailbox.Attachment{{ID: "1", Name: "x.pdf", ContentType: "application/pdf", Size: 3}},
+	},
+	{
+		name:  "digest",
+		raw:   head + "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: inner\n\nx\n--b--\n",
+		files: []mailbox.Attachment{{ID: "1", ContentType: "message/rfc822", Size: 17}},
+	},
+	{
+		name: "named text in front is read, behind is a file",
+		raw:  head + "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; name=a.txt\n\none\n--b\nContent-Type: text/plain; name=b.txt\n\ntwo\n--b--\n",
+		text: "one", files: []mailbox.Attachment{{ID: "2", Name: "b.txt", ContentType: "text/plain", Size: 3}},
+	},
+	{
+		name: "envelope line inside the header",
+		raw:  head + "Subject: one\n>From a@b Fri Nov 20 10:00:00 2026\n two\n\nbody", subject: "one two", text: "body",
+		warnings: []string{"malformed_header "},
+	},
+	{
+		name: "leading white space",
+		raw:  " " + head + "Subject: x\n\nbody", subject: "x", text: "body",
+	},
+	{
 		name: "id without @",
 		raw:  head + "Message-ID: <12345>\n\nx", text: "x", warnings: []string{"malformed_header Message-ID"},
 	},
@@ -327,7 +365,13 @@ func TestReadLimits(t *testing.T) {
 		},
 		{name: "body", raw: head + "\n" + strings.Repeat("x", 3000), opts: ReadOptions{MaxBody: 10}, warning: "truncated 1", text: "xxxxxxxxxx"},
 		{name: "body cut inside a character", raw: head + "Content-Type: text/plain; charset=utf-8\n\nxüüüüüü", opts: ReadOptions{MaxBody: 6}, warning: "truncated 1", text: "xüü"},
+		{
+			name: "a preamble is not text",
+			raw:  head + "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("preamble\n", 10) + "--b\n\n0123456789\n--b--\n",
+			opts: ReadOptions{MaxBody: 10}, text: "0123456789",
+		},
 		{name: "parts", raw: parts, opts: ReadOptions{MaxParts: 20}, warning: "truncated ", files: 20},
+		{name: "fields", raw: head + strings.Repeat("a:\n", 1<<18) + "\nbody", warning: "truncated ", text: "body"},
 		{name: "depth fits", raw: nested(50), text: "innermost"},
 		{name: "depth", raw: nested(51), warning: "too_deep 1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1", files: 1},
 	}

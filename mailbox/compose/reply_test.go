@@ -200,7 +200,8 @@ func TestNewMessageID(t *testing.T) {
 		}
 		seen[id] = true
 	}
-	if NewMessageID("a@b.example") == NewMessageID("a@b.example") {
+	first, second := NewMessageID("a@b.example"), NewMessageID("a@b.example")
+	if first == second {
 		t.Error("the same id twice")
 	}
 }

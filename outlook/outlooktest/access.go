@@ -21,7 +21,7 @@ func unauthorized(r *http.Request) *apiError {
 }
 
 // challenge refuses tokens that were not asked for with the user's claims
-// (facts/outlook.md 3.5).
+// (learn.microsoft.com/entra/identity-platform/claims-challenge, read 2026-11).
 func (c *call) challenge(own *box) error {
 	if own.challenge == "" {
 		return nil
@@ -68,7 +68,8 @@ type slots struct{ refused bool }
 
 type slotsKey struct{}
 
-// window is what the request limit counts over (facts/outlook.md 1.1).
+// window is what the request limit counts over
+// (learn.microsoft.com/graph/throttling-limits, 2025-01).
 const window = 10 * time.Minute
 
 // meter counts the call against the request limit of the mailbox. Calls that

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// maxInlineFile is what fits into one request (facts/outlook.md 2.4).
+// maxInlineFile is what fits into one request
+// (learn.microsoft.com/graph/outlook-large-attachments, read 2026-11).
 const maxInlineFile = 3 << 20
 
 func (it *item) fileID(f *file) string {

@@ -80,6 +80,11 @@ func TestAttachmentRefusals(t *testing.T) {
 	c.post(path, fileAttachment("", "eA==")).refused(t, 400, "ErrorRequiredPropertyMissing")
 	big := base64.StdEncoding.EncodeToString(make([]byte, 3<<20+1))
 	c.post(path, fileAttachment("big", big)).refused(t, 413, "RequestEntityTooLarge")
+	roomy := start(t, outlooktest.Options{MaxRequestBytes: 8 << 20}) // the file is too large, not the request
+	other := as(t, roomy, anna)
+	otherPath := "/me/messages/" + other.post("/me/messages", text("x", "x", bert)).ok(t, 201).str("id") + "/attachments"
+	other.post(otherPath, fileAttachment("big", big)).refused(t, 413, "RequestEntityTooLarge")
+	other.post(otherPath, fileAttachment("fits", base64.StdEncoding.EncodeToString(make([]byte, 3<<20)))).ok(t, 201)
 	received := deliver(t, s, eml("x"))
 	c.post("/me/messages/"+received+"/attachments", fileAttachment("x", "eA==")).refused(t, 403, "ErrorAccessDenied")
 	c.get(path+"/x").refused(t, 404, "ErrorItemNotFound")

@@ -13,7 +13,8 @@ import (
 )
 
 // maxBatch is how many requests a batch may hold, and lanes how many of them
-// Outlook runs at a time (facts/outlook.md 1.3).
+// Outlook runs at a time (learn.microsoft.com/graph/json-batching, 2025-02, and
+// throttling-limits, 2025-01).
 const (
 	maxBatch = 20
 	lanes    = 4

@@ -25,6 +25,8 @@ type box struct {
 	lag     time.Duration
 	recent  []change // those that delta does not tell of yet
 
+	hideInTransport bool
+
 	full, fullReads bool
 	sendRefusal     *apiError
 	recipients      []sentAt // for the send limit
@@ -66,7 +68,8 @@ type tombstone struct {
 	received time.Time
 }
 
-// wellKnown are the folders every mailbox has (facts: Graph well-known names).
+// wellKnown are the folders every mailbox has, by the names that may stand for
+// their ids (learn.microsoft.com/graph/api/resources/mailfolder).
 var wellKnown = []struct{ name, display string }{
 	{"archive", "Archive"},
 	{"deleteditems", "Deleted Items"},
@@ -80,9 +83,9 @@ var wellKnown = []struct{ name, display string }{
 // root is the number of msgfolderroot, the parent of all folders.
 const root = 1
 
-func newBox(u User, number uint32, lag time.Duration) *box {
+func newBox(u User, number uint32, o Options) *box {
 	b := &box{
-		user: u, number: number, lag: lag, objects: root,
+		user: u, number: number, lag: o.DeltaLag, hideInTransport: o.HideInTransport, objects: root,
 		byID: map[string]*item{}, items: map[uint64]*item{},
 		byRFC: map[mailbox.RFCMessageID][]*item{}, topics: map[[16]byte]string{},
 	}
@@ -111,6 +114,9 @@ func (b *box) folder(id string) *folder {
 	}
 	return nil
 }
+
+// hidden reports whether the item is with transport and cannot be seen.
+func (b *box) hidden(it *item) bool { return b.hideInTransport && it.submitted > 0 }
 
 func (b *box) rootID() string { return makeID(kindFolder, b.number, root, 0) }
 

@@ -76,15 +76,6 @@ func get(header []field, name string) string {
 	return ""
 }
 
-func has(header []field, name string) bool {
-	for _, f := range header {
-		if strings.EqualFold(f.name, name) {
-			return true
-		}
-	}
-	return false
-}
-
 func values(header []field, name string) []string {
 	var vs []string
 	for _, f := range header {

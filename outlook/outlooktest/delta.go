@@ -13,7 +13,7 @@ import (
 
 // chain is the sync state of one delta query: it begins with a request
 // without a token and lives in the links that are answered. Only its last
-// states are kept (facts/outlook.md 6.1).
+// states are kept (microsoftgraph/microsoft-graph-docs issues 2350 and 2877).
 type chain struct {
 	number  uint64
 	query   deltaQuery
@@ -215,7 +215,7 @@ func (c *call) newRound(f *folder, ch *chain, last *state) *state {
 	})
 	n := c.s.options.DeltaReplays
 	st.again = slices.Clone(st.rest[max(len(st.rest)-n, 0):])
-	if false {
+	if last != nil && n > 0 {
 		st.rest = append(slices.Clone(last.again), st.rest...)
 	}
 	return st

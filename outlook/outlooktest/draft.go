@@ -10,7 +10,8 @@ import (
 	"github.com/mailtether/mailtether/mailbox"
 )
 
-// Limits of internetMessageHeaders (facts/outlook.md 5.3).
+// Limit of internetMessageHeaders (learn.microsoft.com/answers/questions/762243,
+// 2022).
 const maxCustomHeaders = 5
 
 type recipientInput struct {
@@ -61,7 +62,8 @@ var readOnly = []string{
 }
 
 // anytime are the properties that may be changed in messages that are no
-// drafts (facts/outlook.md 4.2).
+// drafts (devblogs.microsoft.com/microsoft365dev, "Graph API updates to sensitive
+// email properties", in force from 2026-12-31).
 var anytime = []string{
 	"isRead", "categories", "importance", "flag", "inferenceClassification", "singleValueExtendedProperties",
 	"isDeliveryReceiptRequested", "isReadReceiptRequested",

@@ -135,7 +135,8 @@ func (e compare) matches(it *item) bool {
 	}
 }
 
-// matches compares values without regard to case (facts/outlook.md 5.4).
+// matches compares values without regard to case, as the service was seen to do
+// (2026-10).
 func (e anyProperty) matches(it *item) bool {
 	v, ok := it.propertyValue(e.key)
 	switch e.op {

@@ -101,7 +101,7 @@ func (s *Server) setTrace(w http.ResponseWriter, r *http.Request) (request, clie
 	return request, client
 }
 
-// errorBody is facts/outlook.md 3.1.
+// errorBody is the error resource type (learn.microsoft.com/graph/errors).
 type errorBody struct {
 	Error struct {
 		Code    string `json:"code"`

@@ -24,7 +24,7 @@ func (c *call) item() (*item, error) {
 		return nil, refuse(http.StatusBadRequest, "ErrorInvalidMailboxItemId", "Item Id doesn't belong to the current mailbox.")
 	}
 	it := c.box.byID[id]
-	if it == nil || c.s.options.HideInTransport && it.submitted > 0 {
+	if it == nil || c.box.hidden(it) {
 		return nil, itemNotFound()
 	}
 	if c.s.options.StrictIDs && (kind == kindImmutable) != c.immutable {
@@ -123,7 +123,7 @@ func (c *call) one(status int, it *item, want selection) answer {
 func (c *call) createMessage() (answer, error) { return c.create(c.box.folder("drafts")) }
 
 // createInFolder writes a draft into another folder; MIME is taken at
-// /messages only (facts/outlook.md 5.2).
+// /messages only.
 func (c *call) createInFolder() (answer, error) {
 	f := c.box.folder(c.vars[0])
 	switch {

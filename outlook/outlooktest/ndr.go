@@ -16,7 +16,8 @@ type failure struct {
 	Bounce
 }
 
-// diagnostics are SMTP answers by status (facts/outlook.md 2.2).
+// diagnostics are SMTP answers by status (learn.microsoft.com, "Non-delivery
+// reports in Exchange Online", 2026-01).
 var diagnostics = map[string]string{
 	"5.1.1":   "550 5.1.1 The email account that you tried to reach does not exist",
 	"5.1.10":  "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
@@ -38,7 +39,7 @@ func (f failure) diagnostic() string {
 }
 
 // report is the non-delivery report for a message, as Exchange Online writes
-// it (facts/threading.md 5.4).
+// it.
 func (s *Server) report(p *submission, failed []failure, now time.Time) []byte {
 	o := s.options.NDR
 	sender := p.box.user.Address

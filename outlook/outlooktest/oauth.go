@@ -85,7 +85,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer.body.Bytes())
 }
 
-// tokenError is the error envelope of Entra (facts/outlook.md 3.3).
+// tokenError is the error envelope of Entra
+// (learn.microsoft.com/entra/identity-platform/reference-error-codes, 2024-04).
 type tokenError struct {
 	Error         string `json:"error"`
 	Description   string `json:"error_description"`
@@ -106,7 +107,7 @@ type tokenRefusal struct {
 }
 
 // refusalOf words a refusal. Grants that ended are told differently at the
-// authority of personal accounts (facts/outlook.md 3.4).
+// authority of personal accounts.
 func refusalOf(kind fakeserver.TokenError, tenant string) tokenRefusal {
 	switch kind {
 	case fakeserver.BadClient:

@@ -6,7 +6,7 @@ import (
 )
 
 // Options are the ways in which a fake can differ from the default. Every field
-// that the facts about the real service leave open has the more likely answer as
+// that the documentation of the service leaves open has the more likely answer as
 // its zero value.
 type Options struct {
 	// Origin is what the URLs begin with while the fake is used in process;
@@ -22,7 +22,8 @@ type Options struct {
 	// SendDelayRequests keeps it there until the mailbox was asked that many
 	// more times.
 	SendDelayRequests int
-	// HideInTransport answers 404 for an accepted message until it is filed.
+	// HideInTransport answers 404 for an accepted message until it is filed, and
+	// leaves it out of lists.
 	HideInTransport bool
 	// SendRetryAfter adds a Retry-After header to every 202 of a send.
 	SendRetryAfter string

@@ -19,7 +19,7 @@ var defaultProperties = []string{
 }
 
 // bodyProperties are those that Mail.ReadBasic does not give
-// (facts/outlook.md 4.3).
+// (learn.microsoft.com/graph/permissions-reference).
 var bodyProperties = []string{"body", "bodyPreview", "uniqueBody"}
 
 const stamp = "2006-01-02T15:04:05Z"
@@ -179,7 +179,7 @@ func (c *call) bodyOf(it *item) map[string]any {
 }
 
 // headersOf is internetMessageHeaders. Messages that never came in through
-// transport have no transport headers (facts/outlook.md 5.5).
+// transport have no transport headers (OfficeDev/office-js issue 5413, 2026-07).
 func (c *call) headersOf(it *item) []any {
 	fields := it.header
 	if it.draft || it.folder.name == "sentitems" {
@@ -200,7 +200,9 @@ func (c *call) headersOf(it *item) []any {
 	return out
 }
 
-// Extended properties that stand for header fields (facts/outlook.md 5.3, 6.2).
+// Extended properties that stand for header fields ([MS-OXPROPS]:
+// PidTagInReplyToId, PidTagInternetReferences, PidTagInternetMessageId,
+// PidTagTransportMessageHeaders), and PidTagDeferredSendTime.
 const (
 	propInReplyTo  = "string 0x1042"
 	propReferences = "string 0x1039"

@@ -204,7 +204,8 @@ func readOrder(v string) ([]order, error) {
 	return out, nil
 }
 
-// maxTop is the largest page (facts/outlook.md 6.2); defaultTop the usual one.
+// maxTop is the largest page, defaultTop the usual one
+// (learn.microsoft.com/graph/api/user-list-messages, read 2026-11).
 const (
 	maxTop     = 1000
 	defaultTop = 10
@@ -301,7 +302,8 @@ func (c *call) filter() (expr, error) {
 }
 
 // inOrder is the rule behind InefficientFilter: all properties of $orderby
-// stand in $filter, in the same order, before all others (facts/outlook.md 6.3).
+// stand in $filter, in the same order, before all others
+// (learn.microsoft.com/graph/api/user-list-messages, read 2026-11).
 func inOrder(f expr, orders []order) bool {
 	var named []string
 	for _, p := range f.properties(nil) {
@@ -319,10 +321,9 @@ func inOrder(f expr, orders []order) bool {
 
 // items runs the query over a folder, or over the whole mailbox.
 func (q listQuery) items(b *box, f *folder) []*item {
-	all := b.sorted(f)
-	if q.filter != nil {
-		all = slices.DeleteFunc(all, func(it *item) bool { return !q.filter.matches(it) })
-	}
+	all := slices.DeleteFunc(b.sorted(f), func(it *item) bool {
+		return b.hidden(it) || q.filter != nil && !q.filter.matches(it)
+	})
 	if len(q.orders) > 0 {
 		slices.SortStableFunc(all, func(a, b *item) int {
 			for _, o := range q.orders {

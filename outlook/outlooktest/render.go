@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailtether/mailtether/internal/fakeserver"
 	"github.com/mailtether/mailtether/mailbox"
 )
 
@@ -18,7 +19,9 @@ func (it *item) mime(now time.Time, propertyThreading bool) []byte {
 	case it.raw == nil:
 		return it.render(now, propertyThreading)
 	case it.draft && it.messageID != firstID(it.header):
-		return withField(withoutFields(it.raw, "Message-ID"), "Message-ID", it.messageID)
+		m := fakeserver.ParseMail(it.raw)
+		m.Set("Message-ID", it.messageID)
+		return m.Bytes()
 	}
 	return it.raw
 }
@@ -172,27 +175,4 @@ func formatAddresses(list []mailbox.Address) string {
 		out = append(out, (&mail.Address{Name: a.Name, Address: a.Address}).String())
 	}
 	return strings.ReplaceAll(strings.Join(out, ",\r\n "), "?= =?", "?=\r\n =?")
-}
-
-// withField puts a field at the top of a message, and withoutFields takes
-// fields out. Both leave everything else as it is.
-func withField(raw []byte, name, value string) []byte {
-	return append([]byte(name+": "+value+"\r\n"), raw...)
-}
-
-func withoutFields(raw []byte, names ...string) []byte {
-	head, _ := splitHeader(raw)
-	var out bytes.Buffer
-	drop := false
-	for line := range bytes.Lines(head) {
-		if line[0] != ' ' && line[0] != '\t' {
-			name, _, _ := bytes.Cut(line, []byte(":"))
-			drop = find(names, string(bytes.TrimSpace(name))) != ""
-		}
-		if !drop {
-			out.Write(line)
-		}
-	}
-	out.Write(raw[len(head):])
-	return out.Bytes()
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailtether/mailtether/internal/fakeserver"
 	"github.com/mailtether/mailtether/mailbox"
 )
 
@@ -120,20 +121,15 @@ func (c *content) threadUnder(orig *item, now time.Time) {
 func (c *call) threadMIME(it, orig *item) {
 	wrote := it.content
 	it.threadUnder(orig, c.s.Now())
-	raw := it.raw
+	m := fakeserver.ParseMail(it.raw)
 	if wrote.inReplyTo == "" {
-		raw = withField(raw, "In-Reply-To", it.inReplyTo)
-	} else {
-		it.inReplyTo = wrote.inReplyTo
+		m.Set("In-Reply-To", it.inReplyTo)
 	}
 	if wrote.references == "" {
-		raw = withField(raw, "References", strings.Join(strings.Fields(it.references), "\r\n "))
-	} else {
-		it.references = wrote.references
+		m.Set("References", strings.Join(strings.Fields(it.references), "\r\n "))
 	}
-	conversation := it.conversation
-	index := it.index
-	it.content = readContent(raw)
+	index, conversation := it.index, it.conversation
+	it.content = readContent(m.Bytes())
 	it.index, it.conversation, it.reply = index, conversation, true
 }
 

@@ -185,3 +185,24 @@ func TestConversationOverMIME(t *testing.T) {
 		t.Error("question and answer stand in two conversations")
 	}
 }
+
+// A reply that cites the id which transport wrote joins the conversation, and
+// so does one that cites the id the sender chose.
+func TestConversationOverRewrittenID(t *testing.T) {
+	t.Parallel()
+	s := start(t, outlooktest.Options{})
+	as(t, s, carol).post("/me/sendMail", object{"message": object{
+		"subject": "Question", "toRecipients": to("dora@example.net"), "internetMessageId": "<q@outlook.example>",
+	}}).ok(t, 202)
+	sent := s.In(carol, "sentitems")[0]
+	for _, id := range []string{sent.MessageID.Brackets(), "<q@outlook.example>"} {
+		if _, err := s.Deliver(carol, eml("Re: Question", "In-Reply-To: "+id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, m := range s.In(carol, "inbox") {
+		if m.Conversation != sent.Conversation {
+			t.Errorf("reply %d stands in another conversation", i)
+		}
+	}
+}

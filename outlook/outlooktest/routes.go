@@ -20,7 +20,8 @@ var (
 	scopesSend  = []string{"Mail.Send"}
 )
 
-// routes below /me and /users/{id}. Least scopes: facts/outlook.md 4.3.
+// routes below /me and /users/{id}, with the scopes that the reference page of
+// each operation names.
 var routes = []route{
 	{"GET", "messages", scopesBasic, (*call).listMessages},
 	{"POST", "messages", scopesWrite, (*call).createMessage},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailtether/mailtether/internal/fakeserver"
 	"github.com/mailtether/mailtether/mailbox"
 )
 
@@ -14,7 +15,8 @@ import (
 const dateLayout = "Mon, 2 Jan 2006 15:04:05 +0000"
 
 // submission is a message that was accepted and is not filed yet: Graph has
-// answered 202, transport has it (facts/outlook.md 5.1).
+// answered 202, transport has it
+// (learn.microsoft.com/graph/outlook-things-to-know-about-send-mail, 2024-11).
 type submission struct {
 	box       *box
 	item      *item
@@ -156,7 +158,7 @@ func (s *Server) setSender(b, actor *box, it *item) error {
 	case from != b && !slices.ContainsFunc(from.user.SharedWith, actor.owns):
 		return sendAsDenied()
 	case from == b && !mailbox.SameAddress(it.from.Address, own.Address) && !s.options.SendFromAlias:
-		it.from = &own // Exchange writes the primary address (facts/outlook.md 4.4)
+		it.from = &own // Exchange writes the primary address
 	}
 	it.sender = it.from
 	return nil
@@ -180,18 +182,15 @@ func (b *box) overLimit(now time.Time, n int) bool {
 // passed on as it is, apart from fields that transport owns.
 func (s *Server) freeze(p *submission, now time.Time) ([]byte, error) {
 	it := p.item
-	raw := it.mime(now, !s.options.IgnorePropertyThreading || it.reply)
+	m := fakeserver.ParseMail(it.mime(now, !s.options.IgnorePropertyThreading || it.reply))
 	if it.raw != nil {
-		raw = withoutFields(raw, "Bcc")
+		m.Del("Bcc")
 		if given := addresses(it.header, "From"); len(given) == 0 || given[0].Address != it.from.Address {
-			raw = withField(withoutFields(raw, "From"), "From", formatAddresses([]mailbox.Address{*it.from}))
+			m.Set("From", formatAddresses([]mailbox.Address{*it.from}))
 		}
-		if !has(it.header, "Date") {
-			raw = withField(raw, "Date", now.Format(dateLayout))
+		if m.Get("Date") == "" {
+			m.Set("Date", now.Format(dateLayout))
 		}
-	}
-	if int64(len(raw)) > s.options.MaxMessageBytes {
-		return nil, refuse(http.StatusBadRequest, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size.")
 	}
 	rewrite := s.options.RewriteWorkIDs
 	if p.box.user.Personal {
@@ -199,8 +198,12 @@ func (s *Server) freeze(p *submission, now time.Time) ([]byte, error) {
 	}
 	if it.ownMessageID && rewrite {
 		p.messageID = s.newMessageID()
-		raw = withField(withoutFields(raw, "Message-ID"), "Message-ID", p.messageID)
-		raw = withField(raw, "X-Microsoft-Original-Message-ID", it.messageID)
+		m.Set("Message-ID", p.messageID)
+		m.Set("X-Microsoft-Original-Message-ID", it.messageID)
+	}
+	raw := m.Bytes()
+	if int64(len(raw)) > s.options.MaxMessageBytes {
+		return nil, refuse(http.StatusBadRequest, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size.")
 	}
 	return raw, nil
 }
@@ -281,8 +284,10 @@ func (s *Server) fileSent(p *submission, now time.Time) {
 
 // received puts the trace field of the fake's mail server on top.
 func (s *Server) received(raw []byte, to string) []byte {
-	return withField(raw, "Received", fmt.Sprintf("from %s by %s\r\n with Microsoft SMTP Server for <%s>;\r\n %s",
+	m := fakeserver.ParseMail(raw)
+	m.Prepend("Received", fmt.Sprintf("from %s by %s\r\n with Microsoft SMTP Server for <%s>;\r\n %s",
 		s.host(), s.host(), to, s.now().Format(dateLayout)))
+	return m.Bytes()
 }
 
 // receive files a message that came in.

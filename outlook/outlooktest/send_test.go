@@ -285,10 +285,14 @@ func TestPropertyThreading(t *testing.T) {
 func TestTransportDelayByRequests(t *testing.T) {
 	t.Parallel()
 	for _, hidden := range []bool{false, true} {
-		s := start(t, outlooktest.Options{SendDelayRequests: 2, HideInTransport: hidden})
+		s := start(t, outlooktest.Options{SendDelayRequests: 3, HideInTransport: hidden})
 		c := as(t, s, anna).immutable()
 		id := c.post("/me/messages", text("x", "x", bert)).ok(t, 201).str("id")
 		c.post("/me/messages/"+id+"/send", nil).ok(t, 202)
+		listed := len(c.get("/me/mailFolders/drafts/messages").ok(t, 200).list("value"))
+		if (listed == 0) != hidden {
+			t.Errorf("hidden=%t: %d drafts are listed", hidden, listed)
+		}
 		for range 2 {
 			r := c.get("/me/messages/" + id)
 			if hidden {

@@ -26,6 +26,10 @@ type (
 	Decision = fakeserver.Decision
 	// Client is an OAuth client registration.
 	Client = fakeserver.Client
+	// Grant is what a user allowed a client.
+	Grant = fakeserver.Grant
+	// Envelope is a message on its way.
+	Envelope = fakeserver.Envelope
 )
 
 // Decide plays the user at the authorization page and returns the URL that the
@@ -53,16 +57,6 @@ type Server struct {
 	uploads       map[string]*upload
 	subscriptions map[string]*subscription
 	claims        map[string]string // access token → claims it was issued for
-}
-
-// Envelope is a message on its way.
-type Envelope struct {
-	// From is the envelope sender; empty for reports.
-	From string
-	// To are the envelope recipients.
-	To []string
-	// Raw is the message. It must not be changed.
-	Raw []byte
 }
 
 // Bounce is how mail to an address fails: see [Server.SetBounce].
@@ -118,13 +112,13 @@ func (s *Server) AddUser(u User) {
 		u.ID = newGUID()
 	}
 	if u.SendLimit == 0 {
-		u.SendLimit = 10_000 // recipients a day (facts/outlook.md 2.1)
+		u.SendLimit = 10_000 // Exchange Online, recipients in 24 hours (2026-07)
 		if u.Personal {
-			u.SendLimit = 5_000 // 2.3
+			u.SendLimit = 5_000 // Outlook.com with a Microsoft 365 subscription (2026-03)
 		}
 	}
 	u.Aliases = slices.Clone(u.Aliases)
-	s.boxes = append(s.boxes, newBox(u, uint32(len(s.boxes)+1), s.options.DeltaLag))
+	s.boxes = append(s.boxes, newBox(u, uint32(len(s.boxes)+1), s.options))
 }
 
 // box returns the mailbox that an address delivers to, or nil.

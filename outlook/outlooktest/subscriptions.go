@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Limits of subscriptions to messages (facts/outlook.md 6.4).
+// Limits of subscriptions to messages
+// (learn.microsoft.com/graph/api/resources/subscription, 2026-09).
 const (
 	maxSubscription = 10_080 * time.Minute
 	minSubscription = 45 * time.Minute
@@ -197,7 +198,8 @@ func (c *call) renew(sub *subscription) (answer, error) {
 }
 
 // handshake validates the URLs of a subscription: they have to echo a token
-// within ten seconds (facts/outlook.md 6.6).
+// within ten seconds
+// (learn.microsoft.com/graph/change-notifications-delivery-webhooks, 2026-04).
 func (c *call) handshake(sub *subscription) error {
 	if c.s.options.Notify == nil {
 		return nil

@@ -67,7 +67,7 @@ func asHTML(s string) string {
 }
 
 // previewLength is how many characters bodyPreview has at most
-// (facts/outlook.md 6.2).
+// (learn.microsoft.com/graph/api/resources/message).
 const previewLength = 255
 
 // preview is the beginning of the readable text.

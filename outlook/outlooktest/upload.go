@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Limits of upload sessions (facts/outlook.md 2.4).
+// Limits of upload sessions
+// (learn.microsoft.com/graph/outlook-large-attachments, read 2026-11).
 const (
 	maxUpload = 150 << 20
 	maxChunk  = 4 << 20

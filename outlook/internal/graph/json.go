@@ -197,11 +197,13 @@ func (r *reader) skip() {
 		case '}', ']':
 			if depth--; depth < 0 {
 				r.fail()
+				return
 			}
 			r.i++
 		case ',', ':':
 			if depth == 0 {
 				r.fail()
+				return
 			}
 			r.i++
 		case 0:
