@@ -92,24 +92,42 @@ func TestOddJSON(t *testing.T) {
 		check     func(*mailbox.Message) bool
 		damaged   bool
 	}{
-		{"nulls", `{"id":"1","threadId":null,"labelIds":null,"internalDate":null,"sizeEstimate":null,"payload":null,"raw":null}`,
-			func(m *mailbox.Message) bool { return m.ID == "1" && m.ReceivedAt.IsZero() && !m.HeaderComplete }, false},
-		{"null elements", `{"id":"1","labelIds":[null,"SENT"],"payload":{"headers":[null,{"name":null,"value":null},{"name":"Subject","value":"s"}],"parts":[null]}}`,
-			func(m *mailbox.Message) bool { return m.In(mailbox.FolderSent) && m.Subject == "s" }, false},
-		{"numbers as numbers", `{"id":"1","internalDate":1700000000000,"sizeEstimate":"55","historyId":77}`,
-			func(m *mailbox.Message) bool { return m.ReceivedAt.Unix() == 1700000000 && m.Size == 55 }, false},
-		{"numbers that are none", `{"id":"1","internalDate":"yesterday","sizeEstimate":1e99}`,
-			func(m *mailbox.Message) bool { return m.ReceivedAt.IsZero() && m.Size == 0 }, false},
-		{"negative numbers", `{"id":"1","internalDate":"-5","sizeEstimate":-5}`,
-			func(m *mailbox.Message) bool { return m.ReceivedAt.IsZero() && m.Size == 0 }, false},
-		{"labels of another type", `{"id":"1","labelIds":{"a":1},"payload":{"headers":[{"name":"Subject","value":"s"}]}}`,
-			func(m *mailbox.Message) bool { return m.ID == "1" && m.Subject == "s" }, true},
-		{"a header value of another type", `{"id":"1","payload":{"headers":[{"name":"Subject","value":7},{"name":"From","value":"a@example.com"}]}}`,
-			func(m *mailbox.Message) bool { return len(m.From) == 1 }, true},
-		{"no header", `{"id":"1","labelIds":["INBOX"]}`,
-			func(m *mailbox.Message) bool { return !m.HeaderComplete && len(m.Header) == 0 }, false},
-		{"duplicate fields", `{"id":"1","payload":{"headers":[{"name":"Subject","value":"one"},{"name":"subject","value":"two"},{"name":"From","value":"a@example.com"},{"name":"From","value":"b@example.com"}]}}`,
-			func(m *mailbox.Message) bool { return m.Subject == "one" && len(m.Header) == 4 && len(m.Warnings) > 0 }, false},
+		{
+			"nulls", `{"id":"1","threadId":null,"labelIds":null,"internalDate":null,"sizeEstimate":null,"payload":null,"raw":null}`,
+			func(m *mailbox.Message) bool { return m.ID == "1" && m.ReceivedAt.IsZero() && !m.HeaderComplete }, false,
+		},
+		{
+			"null elements", `{"id":"1","labelIds":[null,"SENT"],"payload":{"headers":[null,{"name":null,"value":null},{"name":"Subject","value":"s"}],"parts":[null]}}`,
+			func(m *mailbox.Message) bool { return m.In(mailbox.FolderSent) && m.Subject == "s" }, false,
+		},
+		{
+			"numbers as numbers", `{"id":"1","internalDate":1700000000000,"sizeEstimate":"55","historyId":77}`,
+			func(m *mailbox.Message) bool { return m.ReceivedAt.Unix() == 1700000000 && m.Size == 55 }, false,
+		},
+		{
+			"numbers that are none", `{"id":"1","internalDate":"yesterday","sizeEstimate":1e99}`,
+			func(m *mailbox.Message) bool { return m.ReceivedAt.IsZero() && m.Size == 0 }, false,
+		},
+		{
+			"negative numbers", `{"id":"1","internalDate":"-5","sizeEstimate":-5}`,
+			func(m *mailbox.Message) bool { return m.ReceivedAt.IsZero() && m.Size == 0 }, false,
+		},
+		{
+			"labels of another type", `{"id":"1","labelIds":{"a":1},"payload":{"headers":[{"name":"Subject","value":"s"}]}}`,
+			func(m *mailbox.Message) bool { return m.ID == "1" && m.Subject == "s" }, true,
+		},
+		{
+			"a header value of another type", `{"id":"1","payload":{"headers":[{"name":"Subject","value":7},{"name":"From","value":"a@example.com"}]}}`,
+			func(m *mailbox.Message) bool { return len(m.From) == 1 }, true,
+		},
+		{
+			"no header", `{"id":"1","labelIds":["INBOX"]}`,
+			func(m *mailbox.Message) bool { return !m.HeaderComplete && len(m.Header) == 0 }, false,
+		},
+		{
+			"duplicate fields", `{"id":"1","payload":{"headers":[{"name":"Subject","value":"one"},{"name":"subject","value":"two"},{"name":"From","value":"a@example.com"},{"name":"From","value":"b@example.com"}]}}`,
+			func(m *mailbox.Message) bool { return m.Subject == "one" && len(m.Header) == 4 && len(m.Warnings) > 0 }, false,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,6 +19,9 @@
 //     References are set as MAPI properties, which other products rely on but
 //     Microsoft does not document for this.
 //
+// The last two let Graph write the Date field, and send HTML or text, HTML if
+// there is both: Exchange makes the other form.
+//
 // Without [mailbox.CanDraft] the message goes out by sendMail, and an unclear
 // answer stays [mailbox.OutcomeUnknown] unless the sent copy can be found.
 //

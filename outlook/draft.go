@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -163,7 +164,8 @@ func (m *Mailbox) jsonDraft(out *mailbox.Outgoing) graph.Draft {
 const maxReferences = 20
 
 func references(r *mailbox.Reply) string {
-	ids := append(append([]mailbox.RFCMessageID(nil), r.References...), r.RFCMessageID)
+	ids := slices.DeleteFunc(slices.Clone(r.References), func(id mailbox.RFCMessageID) bool { return id == r.RFCMessageID })
+	ids = append(ids, r.RFCMessageID)
 	if len(ids) > maxReferences {
 		ids = append(ids[:1:1], ids[len(ids)-maxReferences+1:]...)
 	}

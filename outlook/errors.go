@@ -135,6 +135,11 @@ func (p *Provider) refusal(a gate.Answer) *mailbox.Error {
 	}
 	if a.Call.Method == graph.MethodSend || a.Call.Method == graph.MethodSendMail {
 		e.Outcome = p.sendOutcome(a, class, name)
+		if strings.EqualFold(name, "ErrorNonExistentMailbox") {
+			// Seen in passing on drafts of mailboxes that exist, and cured by waiting
+			// (microsoft-graph-docs-contrib issue 8823).
+			e.Class, e.Outcome = mailbox.ClassUnavailable, mailbox.OutcomeNotSent
+		}
 	}
 	return e
 }
@@ -146,8 +151,6 @@ func (p *Provider) sendOutcome(a gate.Answer, class mailbox.Class, name string) 
 	switch {
 	case a.Status == http.StatusRequestTimeout:
 		return mailbox.OutcomeUnknown
-	case strings.EqualFold(name, "ErrorNonExistentMailbox"):
-		return mailbox.OutcomeNotSent // seen in passing on drafts, cured by waiting (docs-contrib issue 8823)
 	case draft && class == mailbox.ClassNotFound:
 		return mailbox.OutcomeUnknown // on its way, or sent or deleted by the user: the draft tells
 	case class == mailbox.ClassThrottled && (draft || p.config.DoubtThrottled):

@@ -42,6 +42,9 @@ func (m *Mailbox) Send(ctx context.Context, out *mailbox.Outgoing, opts mailbox.
 	if err := m.need("send", mailbox.CanSend); err != nil {
 		return mailbox.Sent{}, notSent(err)
 	}
+	if out == nil {
+		return mailbox.Sent{}, m.fail("send", mailbox.Invalid("message", "a message", "is nil"))
+	}
 	if err := compose.Check(out); err != nil {
 		return mailbox.Sent{}, m.invalid(err)
 	}
@@ -56,7 +59,7 @@ func (m *Mailbox) Send(ctx context.Context, out *mailbox.Outgoing, opts mailbox.
 		if len(d.ids) > 0 {
 			c.RFCMessageID = d.ids[0]
 		}
-		if err := opts.Checkpoint(mailbox.WithLane(host, mailbox.LaneSend), c); err != nil {
+		if err := opts.Checkpoint(host, c); err != nil {
 			m.discard(ctx, d.draft)
 			return mailbox.Sent{}, m.stopped(err)
 		}
@@ -150,11 +153,10 @@ func notSent(err error) error {
 type position struct {
 	Version int                    `json:"v"`
 	IDs     []mailbox.RFCMessageID `json:"ids,omitempty"`
-	Thread  mailbox.ThreadID       `json:"thread,omitempty"`
 }
 
 func (d *prepared) position() string {
-	b, _ := json.Marshal(position{Version: 1, IDs: d.ids, Thread: d.thread}) // strings always marshal
+	b, _ := json.Marshal(position{Version: 1, IDs: d.ids}) // strings always marshal
 	return string(b)
 }
 

@@ -310,12 +310,17 @@ func TestTooLargeIsRefusedBeforeAnyRequest(t *testing.T) {
 				o.Header = append(o.Header, mailbox.Field{Name: n, Value: "v"})
 			}
 		}, "header"},
+		{"nothing", everything, nil, "message"},
 		{"a large text", everything, func(o *mailbox.Outgoing) { o.Text = strings.Repeat("x y ", 1_000_000) }, "body"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			out := note(bert, "Too large")
-			tt.change(out)
+			if tt.change == nil {
+				out = nil
+			} else {
+				tt.change(out)
+			}
 			_, err := w.open(anna, tt.caps).Send(t.Context(), out, mailbox.SendOptions{})
 			wantOutcome(t, err, mailbox.ClassInvalid, mailbox.OutcomeNotSent)
 			if f, ok := errors.AsType[*mailbox.FieldError](err); !ok || f.Field != tt.field {
@@ -446,7 +451,7 @@ func TestOutcomeOfTheSendingRequest(t *testing.T) {
 		{"scope", refused(403, "ErrorAccessDenied"), mailbox.ClassConsent, no, no},
 		{"full", refused(413, "ErrorQuotaExceeded"), mailbox.ClassMailboxFull, no, no},
 		{"the draft is gone", refused(404, "ErrorItemNotFound"), mailbox.ClassNotFound, unknown, no},
-		{"no mailbox in passing", refused(404, "ErrorNonExistentMailBox"), mailbox.ClassNoMailbox, no, no},
+		{"no mailbox in passing", refused(404, "ErrorNonExistentMailBox"), mailbox.ClassUnavailable, no, no},
 		{"a redirect", outlooktest.Fault{Status: 307, Header: http.Header{"Location": {"https://elsewhere.example/"}}}, mailbox.ClassUnknown, no, no},
 	}
 	for _, tt := range tests {

@@ -117,7 +117,7 @@ func newer(a, b *message) bool {
 
 // newMessage returns a message that is not filed yet.
 func newMessage(id string, raw []byte, at time.Time, labels ...string) *message {
-	m := &message{id: id, raw: raw, at: at, labels: labels, mail: fakeserver.ParseMail(raw)}
+	m := &message{id: id, raw: raw, at: at.Truncate(time.Millisecond), labels: labels, mail: fakeserver.ParseMail(raw)}
 	m.subject = baseSubject(m.mail.Get("Subject"))
 	return m
 }

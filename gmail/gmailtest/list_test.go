@@ -50,6 +50,21 @@ func TestPaging(t *testing.T) {
 	}
 }
 
+// TestPagingWithinAMillisecond: page tokens know milliseconds only.
+func TestPagingWithinAMillisecond(t *testing.T) {
+	t.Parallel()
+	w := setup(t, gmailtest.Options{})
+	for i := range 6 {
+		at := time.Date(2026, 1, 2, 3, 4, 5, 900-100*i, time.UTC)
+		if _, err := w.DeliverAs(ann, []byte(message(fmt.Sprintf("Subject: %d", i))), gmailtest.Delivery{At: at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.all("/messages?maxResults=1"); len(got) != 6 {
+		t.Errorf("%d of 6 messages are listed", len(got))
+	}
+}
+
 func TestPageSizes(t *testing.T) {
 	t.Parallel()
 	w := setup(t, gmailtest.Options{})

@@ -109,7 +109,7 @@ func (c *call) prepare(mail *fakeserver.Mail, policy MessageIDPolicy) string {
 		var b [12]byte
 		rand.Read(b[:])
 		mail.Set("Message-ID", "<"+hex.EncodeToString(b[:])+"@mx.google.com>")
-		
+		mail.Set("X-Google-Original-Message-ID", id)
 	}
 	if c.s.opts.StripXHeaders {
 		for _, f := range mail.Header() {

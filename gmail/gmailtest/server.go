@@ -101,7 +101,8 @@ func (s *Server) AddUser(u User) {
 
 // Tokens gives a user's access and refresh token for client-id, without the
 // browser dance. Without scopes it gives full access (https://mail.google.com/)
-// and the sign-in scopes.
+// and the sign-in scopes. It counts as consent: whoever connects the user later
+// gets a refresh token only with prompt=consent.
 func (s *Server) Tokens(user string, scopes ...string) (access, refresh string) {
 	if len(scopes) == 0 {
 		scopes = []string{ScopeFull, "openid", scopeEmail}

@@ -53,7 +53,7 @@ type OAuthConfig struct {
 	// oldest dies when there are more. 0 means no limit.
 	MaxRefresh int
 	// Refuse looks at every refresh that would succeed and may refuse it with a
-	// kind of its own.
+	// kind of its own. It must not call methods of OAuth.
 	Refuse func(g Grant) TokenError
 	// Error writes a refusal of the token endpoint in the words of the service.
 	Error func(w http.ResponseWriter, kind TokenError)
