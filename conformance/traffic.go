@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mailtether/mailtether/internal/discovery"
@@ -71,6 +72,7 @@ var Beside = []struct{ Path, Reason string }{
 	{"/token", "OAuth (Google)"},
 	{"/revoke", "OAuth (Google)"},
 	{"/v1/userinfo", "OpenID Connect (Google)"},
+	{"/authorize", "the in-memory provider of mailboxtest, which is no service"},
 	{"*/oauth2/v2.0/authorize", "OAuth (Microsoft)"},
 	{"*/oauth2/v2.0/token", "OAuth (Microsoft)"},
 	{"/upload/*", "the pre-authenticated upload URLs of Graph are opaque"},
@@ -133,9 +135,11 @@ func (c Checker) checkGmail(r Recorded, u *url.URL) Result {
 
 // generic takes ids out of a Gmail path, so that operations can be counted.
 func generic(path string) string {
+	collections := []string{"users", "messages", "drafts", "threads", "labels", "attachments", "sendAs"}
+	methods := []string{"send", "import", "batchModify", "batchDelete"}
 	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		if i > 0 && (segments[i-1] == "users" || len(s) >= 10 && strings.ContainsAny(s, "0123456789")) {
+	for i := 1; i < len(segments); i++ {
+		if slices.Contains(collections, segments[i-1]) && !slices.Contains(methods, segments[i]) {
 			segments[i] = "{}"
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,7 +55,8 @@ func (m *Mailbox) batchCall(ctx context.Context, method string, parts []part, ta
 	for i := range todo {
 		todo[i] = i
 	}
-	size, renewed := m.provider.batchSize, false
+	renewed := make([]bool, len(parts))
+	size := m.provider.batchSize
 	for len(todo) > 0 {
 		now := todo[:min(size, len(todo))]
 		todo = todo[len(now):]
@@ -74,6 +74,7 @@ func (m *Mailbox) batchCall(ctx context.Context, method string, parts []part, ta
 			return failed, err
 		}
 		var wait time.Duration
+		var stale bool
 		for _, i := range now {
 			e := refused[i]
 			if e == nil {
@@ -89,16 +90,8 @@ func (m *Mailbox) batchCall(ctx context.Context, method string, parts []part, ta
 					continue
 				}
 			case mailbox.ClassReconnect:
-				// The token died where the gate cannot see it. A call of its own
-				// makes the gate get another one.
-				if !renewed {
-					if _, err := m.historyID(m.call(ctx, mailbox.Call{Method: methodProfile})); err != nil {
-						return failed, err
-					}
-					renewed = true
-				} else if tries[i] > 0 {
-					again = false
-				}
+				again = again && !renewed[i]
+				stale, renewed[i] = true, true
 			case mailbox.ClassNotFound, mailbox.ClassInvalid, mailbox.ClassUnknown:
 				failed[i] = e
 				continue
@@ -111,6 +104,13 @@ func (m *Mailbox) batchCall(ctx context.Context, method string, parts []part, ta
 			tries[i]++
 			todo = append(todo, i)
 			wait = max(wait, e.RetryAfter, backoff(tries[i]))
+		}
+		if stale {
+			// The token died where the gate cannot see it. A call of its own makes
+			// the gate get another one.
+			if _, err := m.historyID(m.call(ctx, mailbox.Call{Method: methodProfile})); err != nil {
+				return failed, err
+			}
 		}
 		if wait > 0 {
 			if err := pause(ctx, wait); err != nil {
@@ -270,15 +270,4 @@ func partIndex(id string) (int, bool) {
 	}
 	i, err := strconv.Atoi(digits)
 	return i, err == nil && i >= 0
-}
-
-// decodeJSON reads one JSON value. Members of an unexpected type are left out:
-// one of them must not make a message unreadable. Whether there were any is
-// told by whole.
-func decodeJSON(data []byte, v any) (whole bool, err error) {
-	err = json.Unmarshal(data, v)
-	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -65,6 +65,9 @@ func (r *bodyReader) read(p *wirePart, id string, depth int, related bool) conte
 		}
 		return r.readLeaf(p, kind, id, related)
 	}
+	if len(p.Parts) == 0 && (p.Body.Data != "" || p.Body.AttachmentID != "") {
+		return r.readUnparted(p, kind, id)
+	}
 	if depth >= maxDepth {
 		r.warn(mailbox.WarnTooDeep, id, "nested parts are not read")
 		return content{}
@@ -93,6 +96,21 @@ func (r *bodyReader) read(p *wirePart, id string, depth int, related bool) conte
 	return joined(all)
 }
 
+// readUnparted reads a multipart in which Gmail found no parts: what is in the
+// answer is taken for text, the rest is listed.
+func (r *bodyReader) readUnparted(p *wirePart, kind, id string) content {
+	r.warn(mailbox.WarnMultipart, id, "no parts were found")
+	r.leaf++
+	if p.Body.Data != "" {
+		return r.readText(p, "text/plain", id, "")
+	}
+	r.msg.Attachments = append(r.msg.Attachments, mailbox.Attachment{
+		ID: p.Body.AttachmentID, ContentType: kind, Size: max(int64(p.Body.Size), 0),
+	})
+	return content{}
+}
+
+// alternative combines parts that say the same in different forms.
 func alternative(all []content) content {
 	var c content
 	for _, p := range all {
@@ -106,6 +124,7 @@ func alternative(all []content) content {
 	return c
 }
 
+// joined combines parts that follow each other.
 func joined(all []content) content {
 	var c content
 	n, textComplete := 0, true

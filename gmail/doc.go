@@ -9,7 +9,8 @@
 // hosts of [Endpoints] and to no other, with a [mailbox.Call] in its context
 // that tells what it costs. Google's own client library is used for its types
 // and methods only: credentials of the environment, its logging and its retries
-// play no part. A send is never repeated.
+// play no part. A send is repeated only if Google certainly refused it: for an
+// expired token, or for a thread that is not there.
 //
 // # Folders
 //

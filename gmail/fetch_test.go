@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailtether/mailtether/gmail"
 	"github.com/mailtether/mailtether/gmail/gmailtest"
+	"github.com/mailtether/mailtether/internal/gate"
 	"github.com/mailtether/mailtether/mailbox"
 )
 
@@ -271,6 +272,13 @@ func TestTokenDiesInsideABatch(t *testing.T) {
 			t.Errorf("%d tokens were given, want 2", source.given)
 		}
 
+		// In a long fetch that happens again.
+		w.Inject(gmailtest.Fault{Path: apiPath + "/messages/" + string(ids[2]), Status: 401})
+		w.Inject(gmailtest.Fault{Path: apiPath + "/messages/" + string(ids[28]), Status: 429})
+		w.Inject(gmailtest.Fault{Path: apiPath + "/messages/" + string(ids[28]), Status: 401})
+		got = must[[]*mailbox.Message](t)(mb.Fetch(context.Background(), ids, mailbox.PartHeaders))
+		wantInOrder(t, ids, got)
+
 		w.Inject(gmailtest.Fault{Path: apiPath + "/messages/*", Status: 401, Times: -1})
 		_, err := mb.Fetch(context.Background(), ids, mailbox.PartHeaders)
 		wantError(t, err, mailbox.ClassReconnect, mailbox.OutcomeNone)
@@ -322,17 +330,11 @@ func TestHugeHeader(t *testing.T) {
 	}
 }
 
-// endless is an answer that never ends.
-type endless struct{ head io.Reader }
+// cutOff is an answer that the gate refuses to read on.
+type cutOff struct{}
 
-func (e endless) Read(p []byte) (int, error) {
-	if n, err := e.head.Read(p); err == nil {
-		return n, nil
-	}
-	for i := range p {
-		p[i] = 'x'
-	}
-	return len(p), nil
+func (cutOff) Read([]byte) (int, error) {
+	return 0, &mailbox.Error{Class: mailbox.ClassUnavailable, Code: gate.TooLarge}
 }
 
 // TestHugeBatch: a batch whose answer is too large to read is split.
@@ -350,7 +352,7 @@ func TestHugeBatch(t *testing.T) {
 		if bytes.Count(body, []byte("GET ")) > most {
 			return &http.Response{
 				StatusCode: 200, Header: http.Header{"Content-Type": {"multipart/mixed; boundary=B"}}, Request: r,
-				Body: io.NopCloser(endless{strings.NewReader("--B\r\nContent-ID: <response-item-0>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")}),
+				Body: io.NopCloser(io.MultiReader(strings.NewReader("--B\r\nContent-ID: <response-item-0>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{"), cutOff{})),
 			}, nil
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -362,7 +364,7 @@ func TestHugeBatch(t *testing.T) {
 
 	most = 0
 	_, err := mb.Fetch(t.Context(), ids[:1], mailbox.PartHeaders)
-	if e := wantError(t, err, mailbox.ClassUnavailable, mailbox.OutcomeNone); e.Code != "answer_too_large" {
+	if e := wantError(t, err, mailbox.ClassUnavailable, mailbox.OutcomeNone); e.Code != gate.TooLarge {
 		t.Errorf("error %v", e)
 	}
 }

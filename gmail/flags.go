@@ -63,7 +63,7 @@ func (m *Mailbox) modifyEach(ctx context.Context, ids []mailbox.MessageID, req *
 	for i, id := range ids {
 		parts[i] = part{
 			method: http.MethodPost,
-			path:   "/gmail/v1/users/me/messages/" + url.PathEscape(string(id)) + "/modify",
+			path:   messagesPath + url.PathEscape(string(id)) + "/modify",
 			body:   body,
 		}
 	}

@@ -22,14 +22,14 @@ func (p *Provider) Identify(ctx context.Context, s mailbox.Session) (mailbox.Ide
 	if err != nil {
 		return mailbox.Identity{}, err
 	}
-	info, ctx1, err := m.userinfo(ctx)
+	info, err := m.userinfo(ctx)
 	if err != nil {
-		return mailbox.Identity{}, m.fail(ctx1, op, err)
+		return mailbox.Identity{}, m.fail(ctx, op, err)
 	}
 	id := mailbox.Identity{Subject: info.Sub, Address: info.Email, Name: info.Name}
 
-	ctx1 = m.call(ctx, mailbox.Call{Method: methodProfile})
-	profile, err := do(ctx1, m, m.users.GetProfile(me).Context(ctx1))
+	ctxProfile := m.call(ctx, mailbox.Call{Method: methodProfile})
+	profile, err := do(ctxProfile, m, m.users.GetProfile(me).Context(ctxProfile))
 	switch {
 	case err == nil && profile.EmailAddress != "":
 		id.Address = profile.EmailAddress
@@ -37,7 +37,7 @@ func (p *Provider) Identify(ctx context.Context, s mailbox.Session) (mailbox.Ide
 			id.Aliases = append(id.Aliases, info.Email)
 		}
 	case err != nil && !errors.Is(err, mailbox.ClassConsent):
-		return mailbox.Identity{}, m.fail(ctx1, op, err)
+		return mailbox.Identity{}, m.fail(ctx, op, err)
 	case !bool(info.EmailVerified) || id.Address == "":
 		// Google vouches for its own addresses. One it does not vouch for is the
 		// foreign address of an account that has no Gmail.
@@ -70,31 +70,30 @@ func (b *flexBool) UnmarshalJSON(data []byte) error {
 // maxUserinfo is far more than a UserInfo response has.
 const maxUserinfo = 1 << 20
 
-// userinfo returns also the context of its request.
-func (m *Mailbox) userinfo(ctx context.Context) (userinfo, context.Context, error) {
+func (m *Mailbox) userinfo(ctx context.Context) (userinfo, error) {
 	ctx = m.call(ctx, mailbox.Call{Method: methodUserinfo})
 	var info userinfo
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.provider.endpoints.UserinfoURL, nil)
 	if err != nil {
-		return info, ctx, err
+		return info, err
 	}
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := m.client.Do(req)
 	if err != nil {
-		return info, ctx, err
+		return info, m.gate.Error(ctx, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxUserinfo))
 	if err != nil {
-		return info, ctx, err
+		return info, m.gate.Error(ctx, err)
 	}
 	if err := json.Unmarshal(body, &info); err != nil {
-		return info, ctx, err
+		return info, err
 	}
 	if info.Sub == "" {
-		return info, ctx, errNoAnswer
+		return info, errNoAnswer
 	}
-	return info, ctx, nil
+	return info, nil
 }
 
 // addSendAs adds the addresses that the mailbox may send from, and the name that

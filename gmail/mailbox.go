@@ -72,6 +72,9 @@ func (m *Mailbox) Account() mailbox.Account { return m.account }
 // refusal is a [*mailbox.Error]; nothing is repeated but a request whose token
 // was refused. The caller closes the body of the answer.
 func (m *Mailbox) Do(ctx context.Context, method string, req *http.Request) (*http.Response, error) {
+	if req == nil || req.URL == nil {
+		return nil, m.fail(ctx, "do", mailbox.Invalid("request", "one with a URL", "has none"))
+	}
 	lane := mailbox.LaneLive
 	if method == methodSend || method == methodDraftSend {
 		lane = mailbox.LaneSend
@@ -80,6 +83,9 @@ func (m *Mailbox) Do(ctx context.Context, method string, req *http.Request) (*ht
 	req = req.Clone(ctx)
 	req.URL = m.provider.api.ResolveReference(req.URL)
 	req.Host = ""
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", userAgent)
 	}
@@ -117,16 +123,15 @@ func (m *Mailbox) need(op string, want mailbox.Capabilities) error {
 // can reports whether a capability was granted.
 func (m *Mailbox) can(want mailbox.Capabilities) bool { return m.account.Capabilities.Has(want) }
 
-// fail gives err its final form at the border of the package. ctx is that of
-// the request, with its call.
+// fail gives err, which is not nil, its final form at the border of the package:
+// with the name of the operation instead of the method's.
 func (m *Mailbox) fail(ctx context.Context, op string, err error) *mailbox.Error {
-	e, ok := errors.AsType[*mailbox.Error](m.gate.Error(ctx, err))
-	if !ok {
-		return nil
+	var e mailbox.Error
+	if known, ok := errors.AsType[*mailbox.Error](m.gate.Error(ctx, err)); ok {
+		e = *known
 	}
-	final := *e
-	final.Op = op
-	return &final
+	e.Op = op
+	return &e
 }
 
 // errNoAnswer is a success without the body that belongs to it.

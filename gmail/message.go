@@ -2,6 +2,8 @@ package gmail
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,14 +80,17 @@ func (n *flexInt) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// decodeMessage reads a message. It fails only for what is no JSON object.
+// decodeMessage reads a message. Members of an unexpected type are left out: one
+// of them must not make a message unreadable.
 func decodeMessage(data []byte) (*wireMessage, error) {
 	w := new(wireMessage)
-	whole, err := decodeJSON(data, w)
+	err := json.Unmarshal(data, w)
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		w.damaged, err = true, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	w.damaged = !whole
 	return w, nil
 }
 

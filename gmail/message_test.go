@@ -278,6 +278,15 @@ func TestBody(t *testing.T) {
 		},
 		{name: "damaged base64", payload: strings.Replace(leaf("text/plain", "abc"), `"YWJj"`, `"YWJj*"`, 1), text: "abc", warned: mailbox.WarnEncoding},
 		{name: "unpadded base64", payload: strings.Replace(leaf("text/plain", "abcd"), `"YWJjZA=="`, `"YWJjZA"`, 1), text: "abcd"},
+		{
+			name: "multipart without parts", text: "--x\nrest", warned: mailbox.WarnMultipart,
+			payload: multi("mixed", leaf("multipart/alternative", "--x\nrest")),
+		},
+		{
+			name: "large multipart without parts", text: "before", warned: mailbox.WarnMultipart,
+			payload: multi("mixed", leaf("text/plain", "before"), file("multipart/alternative", "", 900)),
+			files:   []mailbox.Attachment{{ID: "att-", ContentType: "multipart/alternative", Size: 900}},
+		},
 		{name: "nothing", payload: `{}`},
 		{name: "null parts", payload: `{"mimeType":"multipart/mixed","parts":[null,` + leaf("text/plain", "x") + `]}`, text: "x"},
 		{name: "deep", payload: strings.Repeat(`{"mimeType":"multipart/mixed","parts":[`, 200) + leaf("text/plain", "x") + strings.Repeat("]}", 200), warned: mailbox.WarnTooDeep},
@@ -337,7 +346,7 @@ func TestBodyLoadFails(t *testing.T) {
 func TestBodyIsBounded(t *testing.T) {
 	t.Parallel()
 	part := leaf("text/plain", strings.Repeat("x", 3<<20))
-	w, err := decodeMessage([]byte(`{"payload":` + multi("mixed", part, part, part, part) + `}`))
+	w, err := decodeMessage([]byte(`{"payload":` + multi("mixed", part, part, part) + `}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package gmail_test
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -342,9 +343,17 @@ func TestDo(t *testing.T) {
 		t.Errorf("the native error of %v is not *googleapi.Error", err)
 	}
 
-	req = must[*http.Request](t)(http.NewRequest("POST", "gmail/v1/users/me/messages/send", strings.NewReader("{}")))
+	req = must[*http.Request](t)(http.NewRequest("POST", "gmail/v1/users/me/messages/send", strings.NewReader(`{"raw":"eA=="}`)))
+	req.Header.Set("Content-Type", "application/json")
 	_, err = mb.Do(t.Context(), "gmail.users.messages.send", req)
 	wantError(t, err, mailbox.ClassInvalid, mailbox.OutcomeNotSent)
+
+	for _, req := range []*http.Request{nil, {}} {
+		_, err = mb.Do(t.Context(), "made.up", req)
+		wantField(t, err, "request")
+	}
+	resp = must[*http.Response](t)(mb.Do(t.Context(), "gmail.users.getProfile", &http.Request{URL: &url.URL{Path: "gmail/v1/users/me/profile"}}))
+	resp.Body.Close()
 
 	req = must[*http.Request](t)(http.NewRequest("GET", "https://evil.example/steal", nil))
 	_, err = mb.Do(t.Context(), "made.up", req)

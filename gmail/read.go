@@ -51,7 +51,7 @@ const (
 // need the header.
 func (m *Mailbox) List(ctx context.Context, q mailbox.Query) (mailbox.Page, error) {
 	const op = "list"
-	if err := m.needParts(op, q.Parts); err != nil {
+	if err := m.needParts(ctx, op, q.Parts); err != nil {
 		return mailbox.Page{}, err
 	}
 	fail := func(ctx context.Context, err error) (mailbox.Page, error) {
@@ -152,14 +152,14 @@ func listed(list []*api.Message) []*mailbox.Message {
 }
 
 // needParts checks the capability that reading parts needs.
-func (m *Mailbox) needParts(op string, parts mailbox.Parts) error {
+func (m *Mailbox) needParts(ctx context.Context, op string, parts mailbox.Parts) error {
 	switch parts {
 	case mailbox.PartHeaders, mailbox.PartIDs:
 		return m.need(op, mailbox.CanReadHeaders)
 	case mailbox.PartBody:
 		return m.need(op, mailbox.CanReadHeaders|mailbox.CanReadBodies)
 	default:
-		return m.fail(context.Background(), op, mailbox.Invalid("parts", "PartHeaders, PartBody, PartIDs", "is unknown"))
+		return m.fail(ctx, op, mailbox.Invalid("parts", "PartHeaders, PartBody, PartIDs", "is unknown"))
 	}
 }
 
@@ -173,7 +173,7 @@ func (m *Mailbox) needParts(op string, parts mailbox.Parts) error {
 // attachment. [mailbox.PartIDs] gives everything but the header.
 func (m *Mailbox) Fetch(ctx context.Context, ids []mailbox.MessageID, parts mailbox.Parts) ([]*mailbox.Message, error) {
 	const op = "fetch"
-	if err := m.needParts(op, parts); err != nil {
+	if err := m.needParts(ctx, op, parts); err != nil {
 		return nil, err
 	}
 	got, err := m.fetch(ctx, ids, parts)
@@ -184,9 +184,13 @@ func (m *Mailbox) Fetch(ctx context.Context, ids []mailbox.MessageID, parts mail
 }
 
 func (m *Mailbox) fetch(ctx context.Context, ids []mailbox.MessageID, parts mailbox.Parts) ([]*mailbox.Message, error) {
-	format := map[mailbox.Parts]string{
-		mailbox.PartHeaders: formatMetadata, mailbox.PartBody: formatFull, mailbox.PartIDs: formatMinimal,
-	}[parts]
+	format := formatMetadata
+	switch parts {
+	case mailbox.PartBody:
+		format = formatFull
+	case mailbox.PartIDs:
+		format = formatMinimal
+	}
 	got, failed, err := m.get(ctx, ids, url.Values{"format": {format}})
 	if err != nil {
 		return nil, err
@@ -225,7 +229,7 @@ func (m *Mailbox) get(ctx context.Context, ids []mailbox.MessageID, query url.Va
 		index = append(index, i)
 		parts = append(parts, part{
 			method: http.MethodGet,
-			path:   "/gmail/v1/users/me/messages/" + url.PathEscape(string(id)) + "?" + query.Encode(),
+			path:   messagesPath + url.PathEscape(string(id)) + "?" + query.Encode(),
 		})
 	}
 	refused, err := m.batchCall(ctx, methodGet, parts, func(n int, body []byte) error {
@@ -256,6 +260,9 @@ func (m *Mailbox) get(ctx context.Context, ids []mailbox.MessageID, query url.Va
 	return got, failed, nil
 }
 
+// messagesPath is where messages are, for parts of batches.
+const messagesPath = "/gmail/v1/users/me/messages/"
+
 // plausible keeps what cannot be an id out of the paths of requests.
 func plausible(id mailbox.MessageID) bool {
 	return id != "" && len(id) <= 256 && strings.Trim(string(id), ".") != "" &&
@@ -266,22 +273,22 @@ func plausible(id mailbox.MessageID) bool {
 const defaultRaw = 64 << 20
 
 // Raw reads a whole message as it came.
-func (m *Mailbox) Raw(ctx context.Context, id mailbox.MessageID, max int64) ([]byte, error) {
+func (m *Mailbox) Raw(ctx context.Context, id mailbox.MessageID, limit int64) ([]byte, error) {
 	const op = "raw"
 	if err := m.need(op, mailbox.CanReadBodies); err != nil {
 		return nil, err
 	}
-	if max < 0 {
+	if limit < 0 {
 		return nil, m.fail(ctx, op, mailbox.Invalid("max", "not negative", "is negative"))
 	}
-	if max == 0 {
-		max = defaultRaw
+	if limit == 0 {
+		limit = defaultRaw
 	}
 	if !plausible(id) {
 		return nil, m.fail(ctx, op, &mailbox.Error{Class: mailbox.ClassNotFound})
 	}
 	ctx = m.call(ctx, mailbox.Call{Method: methodGet})
-	tooLarge := mailbox.Invalid("message size", "at most "+strconv.FormatInt(max, 10)+" bytes", "is larger")
+	tooLarge := mailbox.Invalid("message size", "at most "+strconv.FormatInt(limit, 10)+" bytes", "is larger")
 	msg, err := do(ctx, m, m.users.Messages.Get(me, string(id)).Format(formatRaw).Context(ctx))
 	if err != nil {
 		e := m.fail(ctx, op, err)
@@ -294,7 +301,7 @@ func (m *Mailbox) Raw(ctx context.Context, id mailbox.MessageID, max int64) ([]b
 	if !whole || len(raw) == 0 {
 		return nil, m.fail(ctx, op, errors.New("gmail: the base64 of the answer is damaged"))
 	}
-	if int64(len(raw)) > max {
+	if int64(len(raw)) > limit {
 		return nil, m.fail(ctx, op, tooLarge)
 	}
 	return raw, nil

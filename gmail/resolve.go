@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	api "google.golang.org/api/gmail/v1"
@@ -250,7 +249,9 @@ func (m *Mailbox) ReadSent(ctx context.Context, s mailbox.Sent) (mailbox.Sent, e
 	if got[0] == nil {
 		return s, &mailbox.Error{Op: op, Provider: mailbox.Gmail, Mailbox: m.account.Mailbox, Class: mailbox.ClassNotFound}
 	}
-	return complete(s, got[0].message()), nil
+	copied := got[0].message()
+	copied.ID = s.ID
+	return complete(s, copied), nil
 }
 
 // getHeaders reads a few header fields. An entry is nil for a message that is
@@ -265,5 +266,3 @@ func (m *Mailbox) getHeaders(ctx context.Context, list []mailbox.MessageID, name
 	}
 	return got, nil
 }
-
-func decimal(n int) string { return strconv.Itoa(n) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"strconv"
 	"time"
 
 	api "google.golang.org/api/gmail/v1"
@@ -55,18 +56,17 @@ type letter struct {
 // another thread, which it does when the subject differs from the thread's.
 func (m *Mailbox) Send(ctx context.Context, out *mailbox.Outgoing, opts mailbox.SendOptions) (mailbox.Sent, error) {
 	const op = "send"
-	sendCtx := m.call(ctx, mailbox.Call{Method: methodSend, Lane: mailbox.LaneSend})
 	if err := m.need(op, mailbox.CanSend); err != nil {
-		return mailbox.Sent{}, m.notSent(sendCtx, op, err)
+		return mailbox.Sent{}, m.notSent(ctx, op, err)
 	}
 	l, err := m.write(out)
 	if err != nil {
-		return mailbox.Sent{}, m.notSent(sendCtx, op, err)
+		return mailbox.Sent{}, m.notSent(ctx, op, err)
 	}
 	wanted := l.thread
 	draft, err := m.prepare(ctx, l, opts)
 	if err != nil {
-		return mailbox.Sent{}, m.notSent(sendCtx, op, err)
+		return mailbox.Sent{}, m.notSent(ctx, op, err)
 	}
 	var copied *api.Message
 	if draft != "" {
@@ -75,7 +75,7 @@ func (m *Mailbox) Send(ctx context.Context, out *mailbox.Outgoing, opts mailbox.
 		copied, err = inThread(l, func() (*api.Message, error) { return m.sendLetter(ctx, l) })
 	}
 	if err != nil {
-		e := m.fail(sendCtx, op, err)
+		e := m.fail(ctx, op, err)
 		if e.Outcome == mailbox.OutcomeNotSent {
 			m.discard(ctx, draft)
 		}
@@ -108,7 +108,7 @@ func (m *Mailbox) write(out *mailbox.Outgoing) (*letter, error) {
 		return nil, mailbox.Invalid("message", "", "is nil")
 	}
 	if limit := m.provider.maxRecipients; limit >= 0 && len(out.To)+len(out.Cc)+len(out.Bcc) > limit {
-		return nil, mailbox.Invalid("recipients", "at most "+decimal(limit)+" in To, Cc and Bcc", "are too many")
+		return nil, mailbox.Invalid("recipients", "at most "+strconv.Itoa(limit)+" in To, Cc and Bcc", "are too many")
 	}
 	date := out.Date
 	if date.IsZero() {

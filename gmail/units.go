@@ -8,7 +8,7 @@ import "maps"
 // Such a project has 6,000 units per user and minute, 1,200,000 per minute and
 // 80,000,000 per day. A batch costs what its calls cost.
 //
-// labels.patch, which the page does not list, is counted as labels.update.
+// The patch methods, which the page does not list, are counted as updates.
 func DefaultUnits() map[string]int {
 	units := map[string]int{}
 	for cost, names := range map[int][]string{

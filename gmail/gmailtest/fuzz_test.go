@@ -142,6 +142,7 @@ func FuzzSend(f *testing.F) {
 		body, _ := json.Marshal(map[string]string{"raw": base64.URLEncoding.EncodeToString(raw)})
 		req, _ := http.NewRequest("POST", Origin+"/gmail/v1/users/me/messages/send", bytes.NewReader(body))
 		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/json")
 		resp, err := s.Transport().RoundTrip(req)
 		s.ClearLog()
 		if err != nil || resp.StatusCode != 200 && resp.StatusCode != 400 {

@@ -14,7 +14,8 @@ import (
 // made; where a signature or an original has only the other form, it is
 // converted. The text uses the "-- " line in front of the signature (RFC 3676,
 // 4.3) and "> " in front of quoted lines; the HTML uses the elements that mail
-// programs recognise when they fold quotes away.
+// programs recognise when they fold quotes away. HTML of an original is made to
+// stay inside its quote, but it is not sanitised.
 func Bodies(out *mailbox.Outgoing) mailbox.Body {
 	body := mailbox.Body{Text: out.Text, HTML: out.HTML}
 	if s := out.Signature; s != nil {

@@ -148,6 +148,7 @@ func TestQuotableHTML(t *testing.T) {
 		{"<p>One</p>", "<p>One</p>"},
 		{"<html><head><title>t</title><style>p{}</style><meta x></head><body bgcolor=red>x</body></html>", "x"},
 		{"a</div></blockquote>b", "ab"},
+		{"<b>a</div>b", "<b>ab</b>"},
 		{"<div><b>a", "<div><b>a</b></div>"},
 		{"<div><b>a</div>b</b>", "<div><b>a</b></div>b"},
 		{"<script>alert(1)</script>x", "x"},

@@ -1,6 +1,7 @@
 package outlooktest
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -34,7 +35,9 @@ type (
 
 // Decide plays the user at the authorization page and returns the URL that the
 // browser is sent back to. It does not load it.
-var Decide = fakeserver.Decide
+func Decide(ctx context.Context, rt http.RoundTripper, authURL string, d Decision) (*url.URL, error) {
+	return fakeserver.Decide(ctx, rt, authURL, d)
+}
 
 // Server is a fake Microsoft: Entra's endpoints and Graph's mail API at one
 // origin. It is safe for concurrent use.
