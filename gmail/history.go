@@ -265,11 +265,10 @@ func (m *Mailbox) report(ctx context.Context, b *bite) ([]mailbox.Change, error)
 	now := time.Now()
 	var changes []mailbox.Change
 	for _, id := range b.order {
-		f := b.fates[id]
-		i, asked := index[id]
+		f, i := b.fates[id], index[id]
 		switch {
 		case f.draft:
-		case f.deleted || !asked:
+		case f.deleted:
 			changes = append(changes, mailbox.Change{Kind: mailbox.ChangeRemoved, ID: id})
 		case failed[i] != nil:
 			if b.owe(id, brokenTime, now) {

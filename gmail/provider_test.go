@@ -352,7 +352,7 @@ func TestDo(t *testing.T) {
 		_, err = mb.Do(t.Context(), "made.up", req)
 		wantField(t, err, "request")
 	}
-	resp = must[*http.Response](t)(mb.Do(t.Context(), "gmail.users.getProfile", &http.Request{URL: &url.URL{Path: "gmail/v1/users/me/profile"}}))
+	resp = must[*http.Response](t)(mb.Do(t.Context(), "gmail.users.getProfile", &http.Request{Method: "GET", URL: &url.URL{Path: "gmail/v1/users/me/profile"}}))
 	resp.Body.Close()
 
 	req = must[*http.Request](t)(http.NewRequest("GET", "https://evil.example/steal", nil))

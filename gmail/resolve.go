@@ -23,15 +23,16 @@ const originalID = "X-Google-Original-Message-ID"
 //
 //   - Found: OutcomeSent.
 //   - Not found within [Config.SettleTime]: OutcomeUnknown.
-//   - Not found after that: OutcomeNotSent if the draft is still there, or if
+//   - Not found after that: OutcomeNotSent if the draft was still there, or if
 //     there was none and everything filed since is certainly another message. A
 //     draft that is gone without a sent copy may have been deleted or changed by
 //     the user: it stays OutcomeUnknown.
 //   - With CanDraft alone there is only the draft to look at; one that is gone
 //     counts as sent.
 //
-// A draft that was not sent stays where it is, so that asking again gives the
-// same answer.
+// Before OutcomeNotSent is returned, the draft is deleted, so that it can never
+// go out beside the message that is sent instead. Store the outcome: who asks
+// again finds no draft, and gets OutcomeUnknown.
 func (m *Mailbox) ResolveSend(ctx context.Context, c mailbox.Checkpoint) (mailbox.Sent, mailbox.Outcome, error) {
 	const op = "resolve"
 	unknown := func(err *mailbox.Error) (mailbox.Sent, mailbox.Outcome, error) {
@@ -69,8 +70,13 @@ func (m *Mailbox) ResolveSend(ctx context.Context, c mailbox.Checkpoint) (mailbo
 	switch {
 	case err != nil:
 		return unknown(m.fail(ctx, op, err))
-	case there && settled:
+	case there && settled && readable:
+		if err := m.deleteDraft(ctx, string(c.DraftID)); err != nil {
+			return unknown(m.fail(ctx, op, err))
+		}
 		return mailbox.Sent{}, mailbox.OutcomeNotSent, nil
+	case there && settled:
+		return mailbox.Sent{}, mailbox.OutcomeNotSent, nil // deleted, it would count as sent
 	case !there && !readable:
 		return mailbox.Sent{RFCMessageIDs: ids(c.RFCMessageID), At: c.At}, mailbox.OutcomeSent, nil
 	default:
@@ -85,6 +91,11 @@ func (m *Mailbox) draftExists(ctx context.Context, id string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+func (m *Mailbox) deleteDraft(ctx context.Context, id string) error {
+	ctx = m.call(ctx, mailbox.Call{Method: methodDraftDelete, Lane: mailbox.LaneSend})
+	return m.gate.Error(ctx, m.users.Drafts.Delete(me, id).Context(ctx).Do())
 }
 
 // maxCandidates bounds how many sent messages are compared. The one that is

@@ -3,7 +3,7 @@ package gmail_test
 import (
 	"context"
 	"net/http"
-	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,7 +115,12 @@ func TestResolveSend(t *testing.T) {
 				tt.meddle(w, c)
 			}
 			w.ClearLog()
-			for i, want := range []mailbox.Outcome{tt.early, tt.late, tt.late} {
+			again := tt.late
+			removes := tt.late == notSent && tt.can.Has(sendHeaders|mailbox.CanDraft)
+			if removes { // and nobody can tell a second time why the draft is gone
+				again = unknown
+			}
+			for i, want := range []mailbox.Outcome{tt.early, tt.late, again} {
 				if i == 1 {
 					c.At = settled()
 				}
@@ -139,12 +144,43 @@ func TestResolveSend(t *testing.T) {
 					t.Errorf("look %d: %v with %+v", i+1, outcome, got)
 				}
 			}
+			removed := false
 			for _, x := range w.Log() {
-				if x.Method != http.MethodGet && !slices.Contains([]string{w.URL() + "/batch"}, x.URL) {
+				switch {
+				case x.Method == http.MethodDelete && strings.Contains(x.URL, "/drafts/"+string(c.DraftID)):
+					removed = true
+				case x.Method != http.MethodGet && x.URL != w.URL()+"/batch":
 					t.Errorf("resolving made %s %s", x.Method, x.URL)
 				}
 			}
+			if removed != removes {
+				t.Errorf("the draft was removed: %v, want %v", removed, removes)
+			}
 		})
+	}
+}
+
+// TestDraftThatCannotBeRemovedStaysUnknown: as long as it is there, it may go
+// out, so nothing may be sent in its place.
+func TestDraftThatCannotBeRemovedStaysUnknown(t *testing.T) {
+	t.Parallel()
+	w := setup(t, gmailtest.Options{})
+	w.lose(false)
+	mb := w.open(ann, everything)
+	var c mailbox.Checkpoint
+	_, err := mb.Send(t.Context(), outgoing(), noted(&c))
+	wantError(t, err, mailbox.ClassUnavailable, mailbox.OutcomeUnknown)
+	w.ClearFaults()
+	c.At = settled()
+	w.Inject(gmailtest.Fault{Method: http.MethodDelete, Status: 500, Body: "{}"})
+	_, outcome, err := mb.ResolveSend(t.Context(), c)
+	wantError(t, err, mailbox.ClassUnavailable, mailbox.OutcomeUnknown)
+	if outcome != mailbox.OutcomeUnknown {
+		t.Errorf("outcome %v", outcome)
+	}
+	_, outcome, err = mb.ResolveSend(t.Context(), c)
+	if err != nil || outcome != mailbox.OutcomeNotSent {
+		t.Errorf("outcome %v, %v", outcome, err)
 	}
 }
 

@@ -6,7 +6,9 @@ import "strings"
 type Address struct {
 	// Name is the display name, decoded, possibly empty.
 	Name string `json:"name,omitempty"`
-	// Address is the addr-spec, "local@domain", as it was written.
+	// Address is the addr-spec, "local@domain", as it was written. In received
+	// mail it may be a bare name ("MAILER-DAEMON"), or empty when only a display
+	// name could be read.
 	Address string `json:"address"`
 }
 

@@ -21,7 +21,8 @@ type Call struct {
 	Parallel int
 	// Upload is the size of the request body in bytes.
 	Upload int64
-	// Lane is who asks.
+	// Lane is who asks. All requests of a send are LaneSend, its draft and its
+	// uploads included.
 	Lane Lane
 }
 

@@ -6,7 +6,8 @@ import (
 )
 
 // Field is one header field. Value is unfolded but not decoded: it holds the
-// bytes as they came, with line breaks removed.
+// bytes as they came, with line breaks removed and the white space of folds
+// kept.
 type Field struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`

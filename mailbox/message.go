@@ -135,7 +135,7 @@ type WarningCode string
 // The kinds of repairs.
 const (
 	WarnHeader     WarningCode = "malformed_header"     // a header line was not "Name: value"
-	WarnDuplicate  WarningCode = "duplicate_header"     // a field that may occur once occurs again; the first counts
+	WarnDuplicate  WarningCode = "duplicate_header"     // a field that may occur once occurs again; address lists are joined, otherwise the first counts
 	WarnMissing    WarningCode = "missing_header"       // From or Date is missing
 	WarnAddress    WarningCode = "malformed_address"    // an address list could only be read in part
 	WarnDate       WarningCode = "malformed_date"       // the Date field could not be read

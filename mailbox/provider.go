@@ -240,6 +240,7 @@ const (
 	ChangeAdded ChangeKind = "added"
 	// ChangeUpdated: read state or folders of a message changed.
 	ChangeUpdated ChangeKind = "updated"
-	// ChangeRemoved: a message was deleted or moved out of every watched folder.
+	// ChangeRemoved: a message was deleted. One that was moved to a folder that
+	// is not watched is ChangeUpdated, if the provider still tells where it is.
 	ChangeRemoved ChangeKind = "removed"
 )

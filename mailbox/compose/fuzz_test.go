@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -217,6 +218,9 @@ func FuzzDate(f *testing.F) {
 		}
 		if name, _ := want.Zone(); name != "" && name != "UTC" {
 			return
+		}
+		if y := want.Year(); y >= 2050 && y < 2069 && !strings.Contains(s, strconv.Itoa(y)) {
+			return // two digits: net/mail departs from RFC 5322 (4.3)
 		}
 		if _, offset := want.Zone(); offset >= 16*3600 || offset <= -16*3600 {
 			return
