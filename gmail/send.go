@@ -248,6 +248,5 @@ func (m *Mailbox) discard(ctx context.Context, draft string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
 	defer cancel()
-	ctx = m.call(ctx, mailbox.Call{Method: methodDraftDelete})
-	_ = m.users.Drafts.Delete(me, draft).Context(ctx).Do() // nothing depends on it
+	_ = m.deleteDraft(ctx, draft) // nothing depends on it
 }

@@ -160,7 +160,7 @@ func TestAnswersAreNoticedAndToldApart(t *testing.T) {
 		w.deliver("news@x.example", "Newsletter")
 		report := w.poll(in)
 		w.wantKinds(
-			"bounce Delivery Status Notification (Failure)",
+			"bounce Undelivered Mail Returned to Sender",
 			"reply Re: Offer", "reply Re: Offer from home", "auto_reply Automatic reply: Offer",
 		)
 		if diff := cmp.Diff(inbox.Report{Seen: 7, Bodies: 4, Events: 4}, report); diff != "" {

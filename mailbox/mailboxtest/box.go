@@ -389,25 +389,3 @@ func (b *box) SetRead(ctx context.Context, read bool, ids ...mailbox.MessageID) 
 	})
 	return err
 }
-
-// bounce is a delivery status notification (RFC 3464) for one recipient.
-func bounce(sender, failed string, original []byte) []byte {
-	head, _, _ := bytes.Cut(original, []byte("\r\n\r\n"))
-	msg, err := compose.Read(bytes.NewReader(original), compose.ReadOptions{HeadersOnly: true})
-	if err != nil {
-		msg = &mailbox.Message{}
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "From: Mail Delivery Subsystem <mailer-daemon@%s>\r\nTo: %s\r\n", mailbox.Domain(sender), sender)
-	fmt.Fprintf(&b, "Subject: Delivery Status Notification (Failure)\r\nDate: %s\r\n", time.Now().Format(time.RFC1123Z))
-	fmt.Fprintf(&b, "Message-ID: <bounce.%d@%s>\r\n", time.Now().UnixNano(), mailbox.Domain(sender))
-	fmt.Fprintf(&b, "In-Reply-To: %[1]s\r\nReferences: %[1]s\r\n", msg.RFCMessageID.Brackets())
-	fmt.Fprintf(&b, "Auto-Submitted: auto-replied\r\nX-Failed-Recipients: %s\r\nMIME-Version: 1.0\r\n", failed)
-	b.WriteString("Content-Type: multipart/report; report-type=delivery-status; boundary=\"report\"\r\n\r\n")
-	fmt.Fprintf(&b, "--report\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nYour message to %s was not delivered: no such user.\r\n", failed)
-	b.WriteString("--report\r\nContent-Type: message/delivery-status\r\n\r\n")
-	fmt.Fprintf(&b, "Reporting-MTA: dns; %s\r\n\r\n", mailbox.Domain(sender))
-	fmt.Fprintf(&b, "Final-Recipient: rfc822; %s\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n", failed)
-	fmt.Fprintf(&b, "--report\r\nContent-Type: text/rfc822-headers\r\n\r\n%s\r\n--report--\r\n", head)
-	return b.Bytes()
-}

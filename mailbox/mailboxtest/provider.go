@@ -56,11 +56,7 @@ type Service struct {
 }
 
 // Envelope is a message on its way to addresses that are not of the service.
-type Envelope struct {
-	From string
-	To   []string
-	Raw  []byte
-}
+type Envelope = fakeserver.Envelope
 
 // New returns a service without users.
 func New() *Service {
@@ -422,7 +418,10 @@ func (s *Service) route(from *user, recipients []string, raw []byte) {
 			outside = append(outside, to)
 			continue
 		}
-		s.file(from, bounce(from.address, to, raw), mailbox.FolderInbox, false)
+		report := fakeserver.DSN(raw, fakeserver.Report{
+			To: from.address, Date: time.Now(), Recipient: to, Cite: true, HeadersOnly: true,
+		})
+		s.file(from, report, mailbox.FolderInbox, false)
 	}
 	if len(outside) > 0 {
 		s.outside = append(s.outside, Envelope{From: from.address, To: outside, Raw: slices.Clone(raw)})
