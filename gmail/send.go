@@ -26,10 +26,6 @@ const (
 	uploadFrom = 3_500_000
 )
 
-// WarnThread is the warning that a reply could not be placed in its thread. Its
-// recipients are not affected: they thread by header fields.
-const WarnThread mailbox.WarningCode = "thread_not_kept"
-
 // letter is a message on its way out.
 type letter struct {
 	raw    []byte
@@ -52,7 +48,7 @@ type letter struct {
 // idempotency key, so a lost answer is OutcomeUnknown.
 //
 // A reply whose thread Gmail does not know (404: nothing was sent) goes out
-// without it, with [WarnThread]. The same warning tells that Gmail filed it in
+// without it, with [mailbox.WarnThread]. The same warning tells that Gmail filed it in
 // another thread, which it does when the subject differs from the thread's.
 func (m *Mailbox) Send(ctx context.Context, out *mailbox.Outgoing, opts mailbox.SendOptions) (mailbox.Sent, error) {
 	const op = "send"
@@ -89,7 +85,7 @@ func (m *Mailbox) Send(ctx context.Context, out *mailbox.Outgoing, opts mailbox.
 	}
 	if l.thread != wanted || wanted != "" && copied.ThreadId != "" && copied.ThreadId != wanted {
 		sent.Warnings = append(sent.Warnings, mailbox.Warning{
-			Code: WarnThread, Part: "thread", Detail: "the reply stands in a thread of its own",
+			Code: mailbox.WarnThread, Part: "thread", Detail: "the reply stands in a thread of its own",
 		})
 	}
 	return sent, nil

@@ -425,7 +425,7 @@ func TestReplyStaysInItsThread(t *testing.T) {
 			return must[mailbox.Sent](t)(mb.Send(t.Context(), out, opts))
 		}
 		warned := func(s mailbox.Sent) bool {
-			return slices.ContainsFunc(s.Warnings, func(w mailbox.Warning) bool { return w.Code == gmail.WarnThread })
+			return slices.ContainsFunc(s.Warnings, func(w mailbox.Warning) bool { return w.Code == mailbox.WarnThread })
 		}
 
 		sent := reply("Re: Question", original.ThreadID)

@@ -62,7 +62,7 @@ const (
 	// again.
 	EventResync EventKind = "resync"
 	// EventSetAside: a message was set aside because the host's handler failed
-	// on it repeatedly.
+	// on it repeatedly, or because the provider failed to give it.
 	EventSetAside EventKind = "set_aside"
 	// EventAccountState: the state of the account changed.
 	EventAccountState EventKind = "account_state"

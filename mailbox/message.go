@@ -145,4 +145,5 @@ const (
 	WarnTooDeep    WarningCode = "too_deep"             // nested parts below the limit were not read
 	WarnTruncated  WarningCode = "truncated"            // something was cut at a size limit
 	WarnIncomplete WarningCode = "incomplete_by_server" // the provider withheld or damaged something
+	WarnThread     WarningCode = "thread_not_kept"      // a reply went out outside of its thread in the sender's mailbox
 )

@@ -146,12 +146,13 @@ type Checkpoint struct {
 
 // SendResolver is implemented by mailboxes that can find out what became of a
 // send whose answer was lost. Whether they can depends on the capabilities:
-// without CanReadHeaders it fails with ClassConsent and OutcomeUnknown.
+// with CanSend alone it fails with ClassConsent and OutcomeUnknown.
 type SendResolver interface {
 	// ResolveSend looks once. OutcomeSent comes with Sent filled in;
 	// OutcomeNotSent means the message certainly did not go out and may be sent
-	// again; OutcomeUnknown means it cannot be told yet: ask again later. Safe
-	// to repeat; it never sends.
+	// again; OutcomeUnknown means it cannot be told yet: ask again later. It
+	// never sends. Store OutcomeNotSent before anything else: what could still
+	// have gone out has been removed, and asking again may say OutcomeUnknown.
 	ResolveSend(ctx context.Context, c Checkpoint) (Sent, Outcome, error)
 }
 

@@ -35,7 +35,7 @@ func (m *Mailbox) prepareDraft(ctx context.Context, out *mailbox.Outgoing) (*pre
 			return d, err
 		}
 		d.warnings = append(d.warnings, mailbox.Warning{
-			Code: mailbox.WarnIncomplete, Part: "thread", Detail: "the original is no longer in the mailbox",
+			Code: mailbox.WarnThread, Part: "thread", Detail: "the original is no longer in the mailbox",
 		})
 	}
 	if m.fits(int(attached(out))) {

@@ -292,6 +292,38 @@ func TestPoisonIsSetAside(t *testing.T) {
 	})
 }
 
+// damaged is a mailbox whose provider fails to give every message.
+type damaged struct{ mailbox.Mailbox }
+
+func (d damaged) Changes(ctx context.Context, from mailbox.Cursor, limit int) (mailbox.Changes, error) {
+	c, err := d.Mailbox.Changes(ctx, from, limit)
+	for i := range c.Changes {
+		c.Changes[i].Message = &mailbox.Message{ID: c.Changes[i].ID, Warnings: []mailbox.Warning{{Code: mailbox.WarnIncomplete}}}
+	}
+	return c, err
+}
+
+func TestUnreadableMessageIsSetAside(t *testing.T) {
+	scenario(t, func(t *testing.T, w *world) {
+		w.config.Policy = inbox.PolicyFull
+		w.config.Open = func(ctx context.Context, r mailbox.Ref) (mailbox.Mailbox, error) {
+			mb, err := w.open(ctx, r)
+			return damaged{mb}, err
+		}
+		in := w.inbox()
+		w.poll(in)
+		w.deliver("eve@x.example", "Lost in the cloud")
+		if r := w.poll(in); r.SetAside != 1 || r.Bodies != 0 {
+			t.Errorf("report is %+v", r)
+		}
+		w.poll(in)
+		w.wantKinds("set_aside ")
+		if s, err := w.store.Load(t.Context(), ref); err != nil || len(s.SetAside) != 1 || w.events[0].Err == nil {
+			t.Errorf("state is %+v, %v; event %+v", s, err, w.events)
+		}
+	})
+}
+
 func TestStoppingIsNotTheMessagesFault(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		in := w.inbox()

@@ -178,6 +178,9 @@ func (p *poll) take(ctx context.Context, messages []*mailbox.Message, replay boo
 				return err
 			}
 		}
+		if e.Kind == mailbox.EventSetAside {
+			p.setAside(e.Message.ID, e.ID, 0)
+		}
 		delete(p.state.Failing, e.ID)
 		delivered = append(delivered, e.ID)
 	}
@@ -210,10 +213,23 @@ func (p *poll) deliver(ctx context.Context, e mailbox.Event) error {
 	if err := p.config.Handler(ctx, aside); err != nil {
 		p.config.Logger.WarnContext(ctx, "handler failed on a message set aside", "mailbox", e.Mailbox, "message", e.Message.ID)
 	}
-	p.state.SetAside = append(p.state.SetAside, SetAside{EventID: e.ID, ID: e.Message.ID, Attempts: attempts, At: time.Now()})
+	p.setAside(e.Message.ID, e.ID, attempts)
+	return nil
+}
+
+// setAside notes a message that was given up.
+func (p *poll) setAside(id mailbox.MessageID, event string, attempts int) {
+	p.state.SetAside = append(p.state.SetAside, SetAside{EventID: event, ID: id, Attempts: attempts, At: time.Now()})
 	p.state.SetAside = p.state.SetAside[max(0, len(p.state.SetAside)-100):]
 	p.report.SetAside++
-	return nil
+}
+
+// unreadable reports whether the provider named a message and then failed to
+// give it, for so long that the driver gave up.
+func unreadable(m *mailbox.Message) bool {
+	return len(m.Header) == 0 && slices.ContainsFunc(m.Warnings, func(w mailbox.Warning) bool {
+		return w.Code == mailbox.WarnIncomplete
+	})
 }
 
 // fresh drops duplicates, drafts and what was delivered before.
@@ -265,6 +281,10 @@ func (p *poll) events(ctx context.Context, messages []*mailbox.Message, replay b
 
 // event judges one message by its headers.
 func (p *poll) event(ctx context.Context, m *mailbox.Message) (mailbox.Event, error) {
+	if unreadable(m) {
+		err := &mailbox.Error{Op: "changes", Provider: p.mb.Account().Provider, Mailbox: p.state.Mailbox, Class: mailbox.ClassUnavailable}
+		return mailbox.Event{Kind: mailbox.EventSetAside, Message: m, Err: err}, nil
+	}
 	if m.In(mailbox.FolderSent) && !m.In(mailbox.FolderInbox) {
 		return p.sentEvent(ctx, m)
 	}
@@ -321,7 +341,7 @@ func (p *poll) sentEvent(ctx context.Context, m *mailbox.Message) (mailbox.Event
 
 // wantsBody is the privacy policy: it decides from what the headers told.
 func (p *poll) wantsBody(e mailbox.Event) bool {
-	if !p.mb.Account().Capabilities.Has(mailbox.CanReadBodies) || e.Kind == "" {
+	if !p.mb.Account().Capabilities.Has(mailbox.CanReadBodies) || e.Kind == "" || e.Kind == mailbox.EventSetAside {
 		return false
 	}
 	return p.config.Policy == PolicyFull || p.config.Policy == PolicyMatched && e.Match != nil

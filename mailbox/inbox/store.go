@@ -31,7 +31,8 @@ type State struct {
 	Version int64 `json:"version"`
 }
 
-// SetAside names a message the handler could not take.
+// SetAside names a message the handler could not take, or (with Attempts 0) the
+// provider failed to give.
 type SetAside struct {
 	EventID  string            `json:"event_id"`
 	ID       mailbox.MessageID `json:"id"`
