@@ -74,25 +74,12 @@ func (m *Mailbox) get(ctx context.Context, ids []mailbox.MessageID, parts mailbo
 		for i, n := range places {
 			calls[i] = m.graph.GetMessage(ids[n], fields)
 		}
-		answers, _, err := m.batch(ctx, calls, size)
-		if err != nil {
+		return m.each(ctx, calls, size, func(i int, body string) error {
+			g, err := graph.ParseMessage(body)
+			def(&g.ID, string(ids[places[i]]))
+			out[places[i]] = &g
 			return err
-		}
-		for i, a := range answers {
-			switch err := m.refused(calls[i], a); {
-			case gone(err):
-			case err != nil:
-				return err
-			default:
-				g, err := graph.ParseMessage(a.Body)
-				if err != nil {
-					return m.fail(calls[i].Name, &mailbox.Error{Class: mailbox.ClassUnavailable, Code: "bad_answer", Err: err})
-				}
-				def(&g.ID, string(ids[places[i]]))
-				out[places[i]] = &g
-			}
-		}
-		return nil
+		})
 	})
 	return out, err
 }
@@ -115,7 +102,16 @@ func (m *Mailbox) describeAttachments(ctx context.Context, raw []graph.Message, 
 			calls, places = append(calls, m.graph.GetAttachments(out[i].ID)), append(places, i)
 		}
 	}
-	answers, _, err := m.batch(ctx, calls, graph.MaxBatch)
+	return m.each(ctx, calls, graph.MaxBatch, func(i int, body string) (err error) {
+		out[places[i]].Attachments, err = graph.ParseAttachments(body)
+		return err
+	})
+}
+
+// each makes calls in batches of a size and gives every answer to take, except
+// for what does not exist any more. An error of take is that of a bad answer.
+func (m *Mailbox) each(ctx context.Context, calls []graph.Inner, size int, take func(i int, body string) error) error {
+	answers, _, err := m.batch(ctx, calls, size)
 	if err != nil {
 		return err
 	}
@@ -125,11 +121,9 @@ func (m *Mailbox) describeAttachments(ctx context.Context, raw []graph.Message, 
 		case err != nil:
 			return err
 		default:
-			all, err := graph.ParseAttachments(a.Body)
-			if err != nil {
+			if err := take(i, a.Body); err != nil {
 				return m.fail(calls[i].Name, &mailbox.Error{Class: mailbox.ClassUnavailable, Code: "bad_answer", Err: err})
 			}
-			out[places[i]].Attachments = all
 		}
 	}
 	return nil
@@ -146,16 +140,7 @@ func (m *Mailbox) SetRead(ctx context.Context, read bool, ids ...mailbox.Message
 			calls = append(calls, m.graph.SetRead(id, read))
 		}
 	}
-	answers, _, err := m.batch(ctx, calls, graph.MaxBatch)
-	if err != nil {
-		return err
-	}
-	for i, a := range answers {
-		if err := m.refused(calls[i], a); err != nil && !gone(err) {
-			return err
-		}
-	}
-	return nil
+	return m.each(ctx, calls, graph.MaxBatch, func(int, string) error { return nil })
 }
 
 // Raw implements [mailbox.RawReader].
