@@ -132,15 +132,21 @@ func boundIDs(ids []RFCMessageID) []RFCMessageID {
 }
 
 // cleanID removes white space that folding left inside an id and the quotes of
-// a quoted left side (<"x"@d> equals <x@d>, RFC 5256, 3).
+// a quoted left side (<"x"@d> equals <x@d>, RFC 5256, 3). What has other control
+// characters inside is no id: nobody writes them, and a false link is worse than
+// none.
 func cleanID(s string) RFCMessageID {
+	s = strings.TrimFunc(s, isBlank)
 	if strings.ContainsFunc(s, isBlank) {
 		s = strings.Map(func(r rune) rune {
-			if isBlank(r) {
+			if strings.ContainsRune(" \t\r\n", r) {
 				return -1
 			}
 			return r
 		}, s)
+		if strings.ContainsFunc(s, isBlank) {
+			return ""
+		}
 	}
 	at := strings.LastIndexByte(s, '@')
 	if at <= 0 || at == len(s)-1 || len(s) > maxID {

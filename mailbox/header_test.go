@@ -132,7 +132,7 @@ func FuzzParseMessageIDs(f *testing.F) {
 		for _, id := range mailbox.ParseMessageIDs(value) {
 			s := string(id)
 			at := strings.LastIndexByte(s, '@')
-			if at <= 0 || at == len(s)-1 || len(s) > 998 || strings.ContainsAny(s, "<> \t\r\n") {
+			if at <= 0 || at == len(s)-1 || len(s) > 998 || strings.ContainsAny(s, "<> \t\r\n\x00\x1b\x7f") {
 				t.Fatalf("%q gave the id %q", value, id)
 			}
 			// What was read once reads the same when we write it.
