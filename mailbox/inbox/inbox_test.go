@@ -18,6 +18,7 @@ import (
 	"github.com/mailtether/mailtether/mailbox/inbox/inboxtest"
 	"github.com/mailtether/mailtether/mailbox/mailboxtest"
 	"github.com/mailtether/mailtether/mailbox/outbox"
+	"github.com/mailtether/mailtether/quota"
 	"github.com/mailtether/mailtether/threading"
 )
 
@@ -232,6 +233,42 @@ func TestPoliciesDecideWhatIsDelivered(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestMailSentByHandCountsAgainstTheLimits(t *testing.T) {
+	scenario(t, func(t *testing.T, w *world) {
+		sends, err := quota.NewSends(quota.SendsConfig{Limits: func(mailbox.Ref, mailbox.ProviderName) quota.SendLimits {
+			return quota.SendLimits{Messages: 3}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.config.Sends = sends
+		in := w.inbox()
+		w.poll(in)
+		w.send("k1", "bob@mail.example") // the outbox has counted it already
+		mb, err := w.open(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		byHand := &mailbox.Outgoing{To: []mailbox.Address{{Address: "bob@mail.example"}}, Subject: "By hand", Text: "x"}
+		for range 2 {
+			if _, err := mb.Send(t.Context(), byHand, mailbox.SendOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.poll(in)
+		w.poll(in)
+		for n, want := range []bool{true, false} { // two by hand leave one place of three
+			time.Sleep(time.Minute)
+			_, d, err := sends.Reserve(t.Context(), quota.SendRequest{
+				Ref: ref, Provider: mailboxtest.Memory, Key: fmt.Sprint("next ", n), Recipients: 1,
+			})
+			if err != nil || d.Allowed != want {
+				t.Errorf("message %d: allowed %v, want %v (%v)", n, d.Allowed, want, err)
+			}
+		}
+	})
 }
 
 func TestCursorWaitsForTheHandler(t *testing.T) {
