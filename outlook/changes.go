@@ -89,7 +89,7 @@ func (m *Mailbox) Changes(ctx context.Context, from mailbox.Cursor, limit int) (
 	if err := m.need("changes", mailbox.CanReadHeaders); err != nil {
 		return mailbox.Changes{}, err
 	}
-	def(&limit, defaultBite)
+	limit = cmp.Or(limit, defaultBite)
 	if limit < 0 {
 		return mailbox.Changes{}, m.fail("changes", mailbox.Invalid("max", "0 or more", "is negative"))
 	}

@@ -180,8 +180,8 @@ func references(r *mailbox.Reply) string {
 func (m *Mailbox) attach(ctx context.Context, draft mailbox.MessageID, files []mailbox.File) error {
 	const envelope = 4 << 10 // what stands around the content in JSON
 	for _, f := range files {
-		def(&f.ContentType, "application/octet-stream")
-		def(&f.Name, "attachment")
+		f.ContentType = cmp.Or(f.ContentType, "application/octet-stream")
+		f.Name = cmp.Or(f.Name, "attachment")
 		add := m.graph.Upload
 		if int64(base64.StdEncoding.EncodedLen(len(f.Data))+envelope) <= m.p.config.MaxRequest {
 			add = m.graph.Attach

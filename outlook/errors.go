@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -61,9 +62,9 @@ func parseAPIError(status int, h http.Header, body []byte) *APIError {
 			api.InnerCodes = append(api.InnerCodes, c)
 		}
 	}
-	def(&api.RequestID, clip(h.Get("request-id")))
-	def(&api.ClientRequestID, clip(h.Get("client-request-id")))
-	def(&api.Date, h.Get("Date"))
+	api.RequestID = cmp.Or(api.RequestID, clip(h.Get("request-id")))
+	api.ClientRequestID = cmp.Or(api.ClientRequestID, clip(h.Get("client-request-id")))
+	api.Date = cmp.Or(api.Date, h.Get("Date"))
 	return api
 }
 

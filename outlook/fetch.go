@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -76,7 +77,7 @@ func (m *Mailbox) get(ctx context.Context, ids []mailbox.MessageID, parts mailbo
 		}
 		return m.each(ctx, calls, size, func(i int, body string) error {
 			g, err := graph.ParseMessage(body)
-			def(&g.ID, string(ids[places[i]]))
+			g.ID = cmp.Or(g.ID, string(ids[places[i]]))
 			out[places[i]] = &g
 			return err
 		})
@@ -151,6 +152,6 @@ func (m *Mailbox) Raw(ctx context.Context, id mailbox.MessageID, limit int64) ([
 	if !plausible(id) {
 		return nil, m.fail("raw", &mailbox.Error{Class: mailbox.ClassNotFound, Status: http.StatusNotFound})
 	}
-	def(&limit, 64<<20)
+	limit = cmp.Or(limit, 64<<20)
 	return m.graph.Raw(ctx, id, limit)
 }

@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -33,8 +34,8 @@ func (m *Mailbox) List(ctx context.Context, q mailbox.Query) (mailbox.Page, erro
 	if err := m.need("list", want); err != nil {
 		return mailbox.Page{}, err
 	}
-	def(&q.Folder, mailbox.FolderInbox)
-	def(&q.Max, defaultPage)
+	q.Folder = cmp.Or(q.Folder, mailbox.FolderInbox)
+	q.Max = cmp.Or(q.Max, defaultPage)
 	name := folderName(q.Folder)
 	switch {
 	case name == "":

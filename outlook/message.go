@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func convert(g *graph.Message, folder mailbox.Folder) *mailbox.Message {
 			*f.have = f.graph
 		}
 	}
-	def(&m.Subject, g.Subject)
+	m.Subject = cmp.Or(m.Subject, g.Subject)
 	m.ReceivedAt = timestamp(m, "receivedDateTime", g.ReceivedDateTime)
 	sent := timestamp(m, "sentDateTime", g.SentDateTime)
 	if m.Date.IsZero() {

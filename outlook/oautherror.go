@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -80,7 +81,7 @@ func parseTokenError(status int, body []byte) *TokenError {
 	if status == 0 {
 		q, _ := url.ParseQuery(string(body)) // keeps what it could read
 		t.Code, t.Suberror = code(text(q.Get("error"))), code(text(q.Get("error_subcode")))
-		def(&t.Suberror, code(text(q.Get("suberror"))))
+		t.Suberror = cmp.Or(t.Suberror, code(text(q.Get("suberror"))))
 		t.Description, t.Claims = q.Get("error_description"), q.Get("claims")
 		t.TraceID, t.CorrelationID = clip(q.Get("trace_id")), clip(q.Get("correlation_id"))
 	} else {

@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -82,12 +83,12 @@ var _ mailbox.Provider = (*Provider)(nil)
 func New(c Config) (*Provider, error) {
 	p := &Provider{config: c}
 	d := &p.config
-	def(&d.Endpoints.GraphURL, "https://graph.microsoft.com/v1.0")
-	def(&d.Endpoints.AuthorityURL, "https://login.microsoftonline.com")
-	def(&d.Tenant, "common")
-	def(&d.MaxMessage, 35_000_000)
-	def(&d.MaxRequest, 4_000_000)
-	def(&d.SettleAfter, 5*time.Minute)
+	d.Endpoints.GraphURL = cmp.Or(d.Endpoints.GraphURL, "https://graph.microsoft.com/v1.0")
+	d.Endpoints.AuthorityURL = cmp.Or(d.Endpoints.AuthorityURL, "https://login.microsoftonline.com")
+	d.Tenant = cmp.Or(d.Tenant, "common")
+	d.MaxMessage = cmp.Or(d.MaxMessage, 35_000_000)
+	d.MaxRequest = cmp.Or(d.MaxRequest, 4_000_000)
+	d.SettleAfter = cmp.Or(d.SettleAfter, 5*time.Minute)
 	d.Endpoints.GraphURL = strings.TrimSuffix(d.Endpoints.GraphURL, "/")
 	d.Endpoints.AuthorityURL = strings.TrimSuffix(d.Endpoints.AuthorityURL, "/")
 	if d.Folders == nil {
@@ -145,13 +146,6 @@ func (p *Provider) check() error {
 		}
 	}
 	return nil
-}
-
-func def[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Name returns [mailbox.Outlook].

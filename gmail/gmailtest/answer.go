@@ -1,6 +1,7 @@
 package gmailtest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -63,7 +64,7 @@ func (s *Server) Bounce(user, messageID string, o BounceOptions) (id string, err
 	if err != nil {
 		return "", err
 	}
-	setDefault(&o.Recipient, recipient)
+	o.Recipient = cmp.Or(o.Recipient, recipient)
 	f := notFoundAddress
 	if o.Delayed {
 		f = failure{

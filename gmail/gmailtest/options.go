@@ -1,6 +1,7 @@
 package gmailtest
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/mailtether/mailtether/internal/fakeserver"
@@ -198,20 +199,13 @@ type (
 )
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.Seed, 1)
-	setDefault(&o.ProjectID, "mailtether-test")
-	setDefault(&o.HistoryAge, 7*24*time.Hour)
-	setDefault(&o.InlineBytes, 1<<20)
-	setDefault(&o.Quota.Status, 403)
-	setDefault(&o.SendLimitGrace, 5*time.Minute)
-	setDefault(&o.MaxRecipients, 500)
-	setDefault(&o.MaxJSON, 5<<20)
+	o.Seed = cmp.Or(o.Seed, 1)
+	o.ProjectID = cmp.Or(o.ProjectID, "mailtether-test")
+	o.HistoryAge = cmp.Or(o.HistoryAge, 7*24*time.Hour)
+	o.InlineBytes = cmp.Or(o.InlineBytes, 1<<20)
+	o.Quota.Status = cmp.Or(o.Quota.Status, 403)
+	o.SendLimitGrace = cmp.Or(o.SendLimitGrace, 5*time.Minute)
+	o.MaxRecipients = cmp.Or(o.MaxRecipients, 500)
+	o.MaxJSON = cmp.Or(o.MaxJSON, 5<<20)
 	return o
-}
-
-func setDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
 }

@@ -2,6 +2,7 @@ package fakeserver
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"mime/quotedprintable"
 	"strconv"
@@ -149,14 +150,14 @@ type Report struct {
 // multipart/report with the original in its third part.
 func DSN(original []byte, r Report) []byte {
 	m := ParseMail(original)
-	setDefault(&r.From, "Mail Delivery System <mailer-daemon@"+mailbox.Domain(r.Recipient)+">")
-	setDefault(&r.Subject, "Undelivered Mail Returned to Sender")
-	setDefault(&r.Action, "failed")
-	setDefault(&r.Status, "5.1.1")
-	setDefault(&r.Diagnostic, "550 "+r.Status+" User unknown")
-	setDefault(&r.MTA, mailbox.Domain(addressOf(r.From)))
-	setDefault(&r.MessageID, NewID(addressOf(r.From)))
-	setDefault(&r.Text, "Your message could not be delivered to "+r.Recipient+".\r\n\r\n"+
+	r.From = cmp.Or(r.From, "Mail Delivery System <mailer-daemon@"+mailbox.Domain(r.Recipient)+">")
+	r.Subject = cmp.Or(r.Subject, "Undelivered Mail Returned to Sender")
+	r.Action = cmp.Or(r.Action, "failed")
+	r.Status = cmp.Or(r.Status, "5.1.1")
+	r.Diagnostic = cmp.Or(r.Diagnostic, "550 "+r.Status+" User unknown")
+	r.MTA = cmp.Or(r.MTA, mailbox.Domain(addressOf(r.From)))
+	r.MessageID = cmp.Or(r.MessageID, NewID(addressOf(r.From)))
+	r.Text = cmp.Or(r.Text, "Your message could not be delivered to "+r.Recipient+".\r\n\r\n"+
 		"The answer of the remote server was:\r\n"+r.Diagnostic+"\r\n")
 	id := m.IDs("Message-ID")
 
@@ -232,12 +233,6 @@ func addressOf(field string) string {
 		return list[0].Address
 	}
 	return field
-}
-
-func setDefault(s *string, v string) {
-	if *s == "" {
-		*s = v
-	}
 }
 
 func bracket(ids ...mailbox.RFCMessageID) string {

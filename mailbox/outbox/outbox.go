@@ -11,6 +11,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -67,22 +68,15 @@ func (c Config) withDefaults() (Config, error) {
 	case c.SendTimeout < 0 || c.LookFor < 0 || c.GiveUpAfter < 0 || c.Interval < 0 || c.Workers < 0:
 		return c, mailbox.Invalid("outbox.Config", "no negative values", "holds a negative value")
 	}
-	setDefault(&c.SendTimeout, 2*time.Minute)
-	setDefault(&c.LookFor, time.Hour)
-	setDefault(&c.GiveUpAfter, 72*time.Hour)
-	setDefault(&c.Interval, 5*time.Second)
-	setDefault(&c.Workers, 8)
+	c.SendTimeout = cmp.Or(c.SendTimeout, 2*time.Minute)
+	c.LookFor = cmp.Or(c.LookFor, time.Hour)
+	c.GiveUpAfter = cmp.Or(c.GiveUpAfter, 72*time.Hour)
+	c.Interval = cmp.Or(c.Interval, 5*time.Second)
+	c.Workers = cmp.Or(c.Workers, 8)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
-}
-
-func setDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }
 
 // Outbox sends messages once. It is safe for concurrent use, and several

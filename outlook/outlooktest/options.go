@@ -1,6 +1,7 @@
 package outlooktest
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 )
@@ -176,34 +177,22 @@ type User struct {
 }
 
 func (o Options) withDefaults() Options {
-	def := func(s *string, v string) {
-		if *s == "" {
-			*s = v
-		}
-	}
-	num := func(n *int, v int) {
-		if *n == 0 {
-			*n = v
-		}
-	}
-	def(&o.Origin, "https://graph.fake")
-	def(&o.NDR.SubjectPrefix, "Undeliverable: ")
-	def(&o.NDR.Text, "Delivery has failed to these recipients or groups:")
-	def(&o.NDR.Language, "en-US")
-	def((*string)(&o.SentHeaders), string(SentCustom))
-	def((*string)(&o.ReadBasicBody), string(Refuse))
-	def((*string)(&o.ReadBasicHeaders), string(Allow))
-	def((*string)(&o.DeltaHeaders), string(Allow))
-	def(&o.RetryAfter, "10")
-	num(&o.DeltaStates, 4)
-	num(&o.DeltaChains, 64)
-	num(&o.MaxRequests, 10_000)
-	num(&o.MaxRequestBytes, 4<<20)
-	if o.MaxMessageBytes == 0 {
-		o.MaxMessageBytes = 35 << 20
-	}
-	num(&o.OversizeStatus, http.StatusRequestEntityTooLarge)
-	num(&o.SendLimitStatus, http.StatusTooManyRequests)
-	num(&o.QuotaStatus, http.StatusRequestEntityTooLarge)
+	o.Origin = cmp.Or(o.Origin, "https://graph.fake")
+	o.NDR.SubjectPrefix = cmp.Or(o.NDR.SubjectPrefix, "Undeliverable: ")
+	o.NDR.Text = cmp.Or(o.NDR.Text, "Delivery has failed to these recipients or groups:")
+	o.NDR.Language = cmp.Or(o.NDR.Language, "en-US")
+	o.SentHeaders = cmp.Or(o.SentHeaders, SentCustom)
+	o.ReadBasicBody = cmp.Or(o.ReadBasicBody, Refuse)
+	o.ReadBasicHeaders = cmp.Or(o.ReadBasicHeaders, Allow)
+	o.DeltaHeaders = cmp.Or(o.DeltaHeaders, Allow)
+	o.RetryAfter = cmp.Or(o.RetryAfter, "10")
+	o.DeltaStates = cmp.Or(o.DeltaStates, 4)
+	o.DeltaChains = cmp.Or(o.DeltaChains, 64)
+	o.MaxRequests = cmp.Or(o.MaxRequests, 10_000)
+	o.MaxRequestBytes = cmp.Or(o.MaxRequestBytes, 4<<20)
+	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 35<<20)
+	o.OversizeStatus = cmp.Or(o.OversizeStatus, http.StatusRequestEntityTooLarge)
+	o.SendLimitStatus = cmp.Or(o.SendLimitStatus, http.StatusTooManyRequests)
+	o.QuotaStatus = cmp.Or(o.QuotaStatus, http.StatusRequestEntityTooLarge)
 	return o
 }
