@@ -22,6 +22,8 @@ type Error struct {
 	// Code is the provider's machine-readable code, for instance
 	// "userRateLimitExceeded", "ErrorItemNotFound" or "AADSTS50076".
 	Code string
+	// Cause tells more about a refused grant; empty when nothing is known.
+	Cause Cause
 	// Status is the HTTP status, 0 when there was no answer.
 	Status int
 	// Outcome tells whether a write may have taken effect. OutcomeNone for reads.
@@ -59,6 +61,9 @@ func (e *Error) Error() string {
 	b.WriteString(e.Class.String())
 	if e.Code != "" {
 		fmt.Fprintf(&b, " (%s)", e.Code)
+	}
+	if e.Cause != "" {
+		fmt.Fprintf(&b, ", cause %s", e.Cause)
 	}
 	if e.Status != 0 {
 		fmt.Fprintf(&b, ", HTTP %d", e.Status)

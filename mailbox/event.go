@@ -31,8 +31,12 @@ type Event struct {
 	// Err explains EventSendFailed, EventSendUnknown, EventSetAside and
 	// EventAccountState. It is not stored with the event.
 	Err error `json:"-"`
-	// State is set for EventAccountState.
+	// State is set for EventAccountState, and Cause as far as it is known.
 	State AccountState `json:"state,omitempty"`
+	Cause Cause        `json:"cause,omitempty"`
+	// App and Provider are set for EventAppAlarm, which has no Mailbox.
+	App      string       `json:"app,omitempty"`
+	Provider ProviderName `json:"provider,omitempty"`
 }
 
 // EventKind is the kind of an [Event]. The values are stable.
@@ -66,6 +70,10 @@ const (
 	EventSetAside EventKind = "set_aside"
 	// EventAccountState: the state of the account changed.
 	EventAccountState EventKind = "account_state"
+	// EventAppAlarm: the provider refuses the OAuth app itself, for instance
+	// because its secret has expired. All its mailboxes stay connected and wait;
+	// no user can mend it. It comes once for each app and cause a day.
+	EventAppAlarm EventKind = "app_alarm"
 )
 
 // Verdict says what kind of message it is, and why.

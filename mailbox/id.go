@@ -1,6 +1,9 @@
 package mailbox
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // TenantID names a customer of the host application. Every stored record
 // carries one, and no query crosses it. A host with a single tenant picks any
@@ -20,7 +23,8 @@ type Ref struct {
 // String returns "tenant/mailbox". It is meant for logs; it is not parsed back.
 func (r Ref) String() string { return string(r.Tenant) + "/" + string(r.Mailbox) }
 
-// Validate refuses a Ref with an empty part or one longer than 255 bytes.
+// Validate refuses a Ref with a part that is empty, longer than 255 bytes, not
+// valid UTF-8, or has control characters.
 func (r Ref) Validate() error {
 	if err := validateID("tenant", string(r.Tenant)); err != nil {
 		return err
@@ -34,6 +38,8 @@ func validateID(field, v string) error {
 		return Invalid(field, "1 to 255 bytes", "is empty")
 	case len(v) > 255:
 		return Invalid(field, "1 to 255 bytes", "is too long")
+	case !utf8.ValidString(v):
+		return Invalid(field, "valid UTF-8", "is not")
 	case strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return Invalid(field, "no control characters", "contains a control character")
 	}

@@ -118,6 +118,8 @@ type Sent struct {
 	// From is the sender that the provider really used, when the sent copy
 	// could be read; zero otherwise.
 	From Address `json:"from,omitzero"`
+	// Sender is who sent it on behalf of From, when that is somebody else.
+	Sender Address `json:"sender,omitzero"`
 	// At is when the provider took the message.
 	At time.Time `json:"at"`
 	// Warnings tell of things that went differently than asked, for instance a

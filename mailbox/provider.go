@@ -57,6 +57,82 @@ type OAuth struct {
 	AuthParams map[string]string
 	// RotatesRefreshTokens tells that every refresh returns a new refresh token.
 	RotatesRefreshTokens bool
+	// KeysURL is the JSON Web Key Set that ID tokens are verified with (OpenID
+	// Connect Discovery 1.0, jwks_uri). Empty means that the provider issues
+	// none, or that none is asked for: see [IDTokenReader].
+	KeysURL string
+	// AdminConsentURL is where an administrator allows the app for the whole
+	// organisation. Empty means that there is no such page.
+	AdminConsentURL string
+}
+
+// DirectoryProvider is implemented by providers whose endpoints depend on the
+// organisation of an account.
+type DirectoryProvider interface {
+	// OAuthAt returns what OAuth returns, for accounts of one directory
+	// ([Account.Directory]).
+	OAuthAt(directory string) OAuth
+}
+
+// OAuthAt returns the endpoints for accounts of a directory, which is empty when
+// it is not known.
+func OAuthAt(p Provider, directory string) OAuth {
+	if d, ok := p.(DirectoryProvider); ok && directory != "" {
+		return d.OAuthAt(directory)
+	}
+	return p.OAuth()
+}
+
+// IDTokenReader is implemented by providers that issue ID tokens (OpenID Connect
+// Core 1.0, 2).
+type IDTokenReader interface {
+	// IDToken returns who the claims of an ID token are about. The caller has
+	// verified signature, audience, expiry and nonce; IDToken checks the issuer.
+	// A Subject that cannot be compared with that of Identify is left empty.
+	IDToken(claims []byte) (Identity, error)
+}
+
+// GrantExplainer is implemented by providers that can tell more about the end of
+// a grant from its history than from the refusal alone.
+type GrantExplainer interface {
+	// ExplainGrant returns the likely cause of a refused refresh, or e.Cause.
+	ExplainGrant(e *Error, h GrantHistory) Cause
+}
+
+// GrantHistory is what is known about a grant that was refused. Zero times are
+// unknown.
+type GrantHistory struct {
+	GrantedAt     time.Time // when the user agreed
+	UsedAt        time.Time // when it last gave an access token
+	RefreshExpiry time.Time // when it was said to end
+	RefusedAt     time.Time
+}
+
+// AppProvider is implemented by providers whose mailboxes can be used without a
+// user, by the app's own right (AccessApp).
+type AppProvider interface {
+	// AppScopes returns the scopes to ask for, for the capabilities, and how: by
+	// the client's credentials (RFC 6749, 4.4), or by an assertion of a service
+	// account that names the mailbox (RFC 7523, 2.1).
+	AppScopes(want Capabilities) (scopes []string, flow AppFlow, err error)
+}
+
+// AppFlow is how an app gets tokens in its own right.
+type AppFlow string
+
+// The flows.
+const (
+	AppFlowCredentials AppFlow = "client_credentials"
+	AppFlowAssertion   AppFlow = "assertion"
+)
+
+// AccountIdentifier is implemented by providers with mailboxes that are not the
+// token's own: those of AccessShared and AccessApp.
+type AccountIdentifier interface {
+	// IdentifyAccount asks who the mailbox at a.Address is, and whether the token
+	// of the session may use it. It fails with ClassNoMailbox when there is none,
+	// and with ClassConsent and CauseNoRights when the token may not.
+	IdentifyAccount(ctx context.Context, a Account, s Session) (Identity, error)
 }
 
 // TokenSource gives access tokens for one mailbox. It is safe for concurrent
@@ -171,6 +247,63 @@ type RawReader interface {
 	// fails with ClassInvalid for one above max bytes (0 means 64 MiB). Safe to
 	// repeat.
 	Raw(ctx context.Context, id MessageID, max int64) ([]byte, error)
+}
+
+// SharedFinder is implemented by mailboxes whose user may be given rights on
+// other mailboxes (Microsoft). It needs CanShared.
+type SharedFinder interface {
+	// FindShared looks which mailboxes the user may use. No provider lists them:
+	// it tries those of the query. Safe to repeat.
+	FindShared(ctx context.Context, q SharedQuery) ([]SharedMailbox, error)
+}
+
+// SharedQuery names the mailboxes to try. At least one field is needed.
+type SharedQuery struct {
+	// Addresses are tried as they are, at most 100.
+	Addresses []string
+	// Search is the beginning of a name or address to look up in the
+	// organisation's directory first, at most 100 entries. It needs a scope of
+	// its own, see the driver.
+	Search string
+}
+
+// SharedMailbox is a mailbox that could be tried.
+type SharedMailbox struct {
+	Address string `json:"address"`
+	Name    string `json:"name,omitempty"`
+	// Readable tells that the user can read it. Whether mail can be sent from it
+	// is known only after a try: no provider tells.
+	Readable bool `json:"readable"`
+}
+
+// Watcher is implemented by mailboxes whose provider can announce changes.
+// Announcements may get lost or come late: they make polling faster, not
+// needless.
+type Watcher interface {
+	// Watch starts announcements, or renews those that run. Safe to repeat.
+	Watch(ctx context.Context, r WatchRequest) (Watch, error)
+	// Unwatch ends all announcements of this mailbox that this app has started.
+	// It is no error if there are none. Safe to repeat.
+	Unwatch(ctx context.Context) error
+}
+
+// WatchRequest says where announcements go. Which fields count is up to the
+// driver; a missing one is a ClassInvalid error that names it.
+type WatchRequest struct {
+	// Topic is the Pub/Sub topic, "projects/P/topics/T" (Gmail).
+	Topic string
+	// URL and LifecycleURL are https URLs that announcements are posted to
+	// (Graph). LifecycleURL may be empty.
+	URL, LifecycleURL string
+	// Secret comes back with every announcement (Graph: clientState, at most 128
+	// bytes).
+	Secret string
+}
+
+// Watch is a running announcement.
+type Watch struct {
+	// ExpiresAt is when it ends unless it is renewed.
+	ExpiresAt time.Time
 }
 
 // Parts says how much of a message to read.

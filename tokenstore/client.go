@@ -38,29 +38,48 @@ type Client struct {
 func (c Client) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "Client{%q, %s}", c.ClientID, redacted) }
 
 // Exchange turns an authorization code into a token (RFC 6749, 4.1.3; RFC 7636,
-// 4.5). A code works once: it must not be repeated.
-func (c *Client) Exchange(ctx context.Context, code, verifier, redirectURL string) (Token, error) {
-	return c.token(ctx, "exchange code", url.Values{
+// 4.5), and returns the ID token that came with it, if any, unverified. A code
+// works once: it must not be repeated.
+func (c *Client) Exchange(ctx context.Context, code, verifier, redirectURL string) (Token, Secret, error) {
+	t, body, err := c.token(ctx, "exchange code", c.Provider.OAuth().TokenURL, url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
 		"code_verifier": {verifier},
 		"redirect_uri":  {redirectURL},
 	})
+	t.GrantedAt = t.IssuedAt
+	return t, idToken(body), err
+}
+
+// RefreshRequest asks for the successor of a token.
+type RefreshRequest struct {
+	Refresh Secret
+	// Directory is mailbox.Account.Directory: it decides which endpoint is asked.
+	Directory string
+	// Claims is a claims challenge to pass on, or empty.
+	Claims string
+	// Scopes narrow the token, or widen it to what was consented to meanwhile at
+	// a provider that allows that (Microsoft); empty means those of the grant.
+	Scopes []string
 }
 
 // Refresh asks for a new token (RFC 6749, 6). What the answer leaves out is left
-// out of the Token, also the refresh token. claims is a claims challenge to pass
-// on, or empty. It must not be repeated with a provider that rotates refresh
-// tokens, since the first answer may have been lost on its way.
-func (c *Client) Refresh(ctx context.Context, refresh Secret, claims string) (Token, error) {
+// out of the Token, also the refresh token. It must not be repeated with a
+// provider that rotates refresh tokens, since the first answer may have been
+// lost on its way.
+func (c *Client) Refresh(ctx context.Context, r RefreshRequest) (Token, error) {
 	form := url.Values{
 		"grant_type":    {"refresh_token"},
-		"refresh_token": {string(refresh)},
+		"refresh_token": {string(r.Refresh)},
 	}
-	if claims != "" {
-		form.Set("claims", claims)
+	if r.Claims != "" {
+		form.Set("claims", r.Claims)
 	}
-	return c.token(ctx, "refresh token", form)
+	if len(r.Scopes) > 0 {
+		form.Set("scope", strings.Join(r.Scopes, " "))
+	}
+	t, _, err := c.token(ctx, "refresh token", mailbox.OAuthAt(c.Provider, r.Directory).TokenURL, form)
+	return t, err
 }
 
 // Revoke ends the grant that the token belongs to (RFC 7009). A grant that has
@@ -84,22 +103,34 @@ func (c *Client) Revoke(ctx context.Context, token Secret) error {
 	return c.refused(op, status, header, body)
 }
 
-func (c *Client) token(ctx context.Context, op string, form url.Values) (Token, error) {
-	status, header, body, err := c.post(ctx, op, c.Provider.OAuth().TokenURL, form)
+func (c *Client) token(ctx context.Context, op, endpoint string, form url.Values) (Token, []byte, error) {
+	status, header, body, err := c.post(ctx, op, endpoint, form)
 	if err != nil {
-		return Token{}, err
+		return Token{}, nil, err
 	}
 	if status/100 != 2 {
-		return Token{}, c.refused(op, status, header, body)
+		return Token{}, nil, c.refused(op, status, header, body)
 	}
 	t, err := parseToken(body, time.Now())
 	if errors.Is(err, errRefusal) { // an error with status 200
-		return Token{}, c.refused(op, status, header, body)
+		return Token{}, nil, c.refused(op, status, header, body)
 	}
 	if err != nil {
-		return Token{}, c.unavailable(op, status, "bad_answer", err)
+		return Token{}, nil, c.unavailable(op, status, "bad_answer", err)
 	}
-	return t, nil
+	return t, body, nil
+}
+
+// idToken reads the ID token of an answer (OpenID Connect Core 1.0, 3.1.3.3).
+func idToken(body []byte) Secret {
+	var answer struct {
+		IDToken any `json:"id_token"`
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return ""
+	}
+	s, _ := answer.IDToken.(string)
+	return Secret(s)
 }
 
 // maxAnswer bounds what is read from a token endpoint.

@@ -53,12 +53,14 @@ func ExampleSource() {
 	}
 
 	source := tokenstore.NewSource(tokenstore.SourceConfig{
-		Vault:        vault,
-		Ref:          ref,
-		Provider:     provider,
-		ClientID:     "app",
-		ClientSecret: "app-secret",
-		Transport:    provider, // leads to the provider; in a host nil
+		Vault: vault,
+		Ref:   ref,
+		Client: &tokenstore.Client{
+			Provider:     provider,
+			ClientID:     "app",
+			ClientSecret: "app-secret",
+			Transport:    provider, // leads to the provider; in a host nil
+		},
 		OnDead: func(_ context.Context, err *mailbox.Error, _ int64) {
 			fmt.Println("tell the user:", err.Class)
 		},

@@ -222,7 +222,7 @@ func newLockingStore() *lockingStore {
 	return &lockingStore{Memory: tokenstore.NewMemory(), locks: make(map[mailbox.Ref]chan struct{})}
 }
 
-func (s *lockingStore) Lock(ctx context.Context, ref mailbox.Ref) (func(), error) {
+func (s *lockingStore) Lock(ctx context.Context, ref mailbox.Ref) (tokenstore.Lease, error) {
 	s.mu.Lock()
 	lock, ok := s.locks[ref]
 	if !ok {
@@ -232,9 +232,9 @@ func (s *lockingStore) Lock(ctx context.Context, ref mailbox.Ref) (func(), error
 	s.mu.Unlock()
 	select {
 	case lock <- struct{}{}:
-		return func() { <-lock }, nil
+		return tokenstore.Lease{Until: time.Now().Add(time.Hour), Release: func() { <-lock }}, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return tokenstore.Lease{}, ctx.Err()
 	}
 }
 
@@ -281,10 +281,13 @@ func firstToken() tokenstore.Token {
 
 func (f *fixture) newSource(v *tokenstore.Vault) *tokenstore.Source {
 	return tokenstore.NewSource(tokenstore.SourceConfig{
-		Vault: v, Ref: ref, Provider: f.service,
-		ClientID: "app", ClientSecret: "app-secret", Transport: f.service,
+		Vault: v, Ref: ref, Client: f.client(),
 		OnDead: func(_ context.Context, err *mailbox.Error, _ int64) { f.dead = append(f.dead, err.Class) },
 	})
+}
+
+func (f *fixture) client() *tokenstore.Client {
+	return &tokenstore.Client{Provider: f.service, ClientID: "app", ClientSecret: "app-secret", Transport: f.service}
 }
 
 // otherProcess returns a source on the same store that shares nothing else.

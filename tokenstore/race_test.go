@@ -258,14 +258,14 @@ func TestLockHeldElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.source = f.newSource(v)
-		unlock, err := s.Lock(t.Context(), ref)
+		lease, err := s.Lock(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.want(t, "access-0") // reading needs no lock
 		time.Sleep(2 * time.Hour)
 		f.wantErr(t, mailbox.ClassStorage)
-		unlock()
+		lease.Release()
 		f.want(t, "access-1")
 	})
 }

@@ -71,7 +71,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	if err := vault.Replace(t.Context(), ref, mailbox.Outlook, tok); err != nil {
 		t.Fatal(err)
 	}
-	config := tokenstore.SourceConfig{Vault: vault, Ref: ref, Provider: newService(), ClientID: "app", ClientSecret: canaryApp}
+	config := tokenstore.SourceConfig{Vault: vault, Ref: ref, Client: &tokenstore.Client{Provider: newService(), ClientID: "app", ClientSecret: canaryApp}}
 	source := tokenstore.NewSource(config)
 	if _, err := source.Token(t.Context(), mailbox.TokenRequest{}); err != nil {
 		t.Fatal(err)

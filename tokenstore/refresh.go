@@ -60,11 +60,11 @@ func (s *Source) renew(ctx context.Context, req mailbox.TokenRequest) (held, err
 			return cur.held, nil
 		}
 		if locker != nil {
-			unlock, err := locker.Lock(ctx, ref)
+			lease, err := locker.Lock(ctx, ref)
 			if err != nil {
 				return s.orCurrent(cur, req, storeFailed("lock token", ref, err))
 			}
-			defer unlock()
+			defer lease.Release()
 			locker = nil
 			continue // the last holder may have refreshed
 		}
@@ -108,7 +108,7 @@ func (s *Source) load(ctx context.Context) (current, error) {
 		return current{}, e
 	case err != nil:
 		return current{}, err
-	case o.provider != s.config.Provider.Name():
+	case o.provider != s.config.Client.Provider.Name():
 		return current{}, &mailbox.Error{Op: "load token", Class: mailbox.ClassConfig, Code: "other_provider"}
 	}
 	return current{held: s.hold(o.token, epoch), version: o.version}, nil
@@ -144,7 +144,9 @@ func (s *Source) ask(ctx context.Context, cur current, req mailbox.TokenRequest)
 	err := error(&mailbox.Error{Op: "refresh token", Class: mailbox.ClassReconnect, Code: "no_refresh_token"})
 	if cur.token.Refresh != "" {
 		var next Token
-		if next, err = s.client.Refresh(ctx, cur.token.Refresh, req.Claims); err == nil {
+		if next, err = s.config.Client.Refresh(ctx, RefreshRequest{
+			Refresh: cur.token.Refresh, Directory: s.config.Directory, Claims: req.Claims,
+		}); err == nil {
 			s.refusal = refusal{}
 			return next.after(cur.token), nil
 		}
@@ -231,7 +233,7 @@ func (s *Source) save(ctx context.Context, cur current, next Token) (bool, error
 	err := error(ErrConflict)
 	version := cur.version
 	for range maxConflicts {
-		_, err = v.put(ctx, ref, s.config.Provider.Name(), next, version)
+		_, err = v.put(ctx, ref, s.config.Client.Provider.Name(), next, version)
 		if !errors.Is(err, ErrConflict) {
 			break
 		}

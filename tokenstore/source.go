@@ -5,26 +5,21 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
 
-// SourceConfig is what a [Source] needs. Vault, Ref, Provider and ClientID are
-// required.
+// SourceConfig is what a [Source] needs. Vault, Ref and Client are required.
 type SourceConfig struct {
-	Vault    *Vault
-	Ref      mailbox.Ref
-	Provider mailbox.Provider
-	// ClientID and ClientSecret are those of the OAuth app that the mailbox was
-	// connected with.
-	ClientID     string
-	ClientSecret Secret
-	// Transport carries the requests to the token endpoint; nil means
-	// http.DefaultTransport. The requests carry no mailbox.Call.
-	Transport http.RoundTripper
+	Vault *Vault
+	Ref   mailbox.Ref
+	// Client is the OAuth app that the mailbox was connected with. Share one
+	// between all its mailboxes.
+	Client *Client
+	// Directory is mailbox.Account.Directory.
+	Directory string
 	// Early is how long before its expiry a token is refreshed; 0 means 5
 	// minutes. Each Source adds up to a fifth of it at random, so that processes
 	// do not all refresh at the same time, and takes at most a quarter of the
@@ -57,7 +52,6 @@ func (c SourceConfig) Format(f fmt.State, _ rune) {
 // access token it holds until that expires.
 type Source struct {
 	config SourceConfig
-	client Client
 	early  time.Duration
 	held   atomic.Pointer[held]
 	// refusal is read and written by flights only, which do not overlap.
@@ -79,7 +73,6 @@ func NewSource(c SourceConfig) *Source {
 	}
 	return &Source{
 		config: c,
-		client: Client{Provider: c.Provider, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Transport: c.Transport},
 		early:  c.Early + rand.N(c.Early/5+1),
 	}
 }
@@ -98,8 +91,8 @@ func (s *Source) Token(ctx context.Context, req mailbox.TokenRequest) (mailbox.A
 		return "", s.failed(err)
 	}
 	v := s.config.Vault
-	if v == nil || s.config.Provider == nil {
-		return "", s.failed(mailbox.Invalid("SourceConfig", "a Vault and a Provider", "lacks one of them"))
+	if v == nil || s.config.Client == nil || s.config.Client.Provider == nil {
+		return "", s.failed(mailbox.Invalid("SourceConfig", "a Vault and a Client with a Provider", "lacks one of them"))
 	}
 	if h := s.held.Load(); h != nil && h.epoch == v.epoch.Load() && h.serves(req, time.Now()) {
 		return h.token.Access, nil
@@ -131,8 +124,8 @@ func (s *Source) failed(err error) *mailbox.Error {
 	if e.Op == "" {
 		e.Op = "token"
 	}
-	if s.config.Provider != nil {
-		e.Provider = s.config.Provider.Name()
+	if s.config.Client != nil && s.config.Client.Provider != nil {
+		e.Provider = s.config.Client.Provider.Name()
 	}
 	e.Mailbox = s.config.Ref.Mailbox
 	return e

@@ -52,12 +52,31 @@ type Store interface {
 	List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[Record, error]
 }
 
+// TenantLister is implemented by stores that can name their tenants, so that
+// [Vault.Rotate] needs no list from the host.
+type TenantLister interface {
+	// Tenants ranges over the tenants that have records, in any order, each once.
+	// Otherwise it behaves as [Store.List] does.
+	Tenants(ctx context.Context) iter.Seq2[mailbox.TenantID, error]
+}
+
 // Locker is implemented by stores that can keep other processes from refreshing
 // the same mailbox at the same time. It saves the provider from needless
-// refreshes; nothing is lost without it, since Put compares versions.
+// refreshes, and a grant at a provider that takes a refresh token used twice for
+// theft; nothing in the store depends on it, since Put compares versions.
 type Locker interface {
 	// Lock waits until the caller alone holds the lock of the mailbox, or ctx is
-	// done. A holder that died must not block others for good: use a lease. The
-	// caller calls unlock exactly once.
-	Lock(ctx context.Context, ref mailbox.Ref) (unlock func(), err error)
+	// done.
+	Lock(ctx context.Context, ref mailbox.Ref) (Lease, error)
+}
+
+// Lease is a lock that ends by itself, so that a holder that died blocks nobody
+// for good.
+type Lease struct {
+	// Until is when it ends, by the monotonic clock of this process, and never
+	// later than the store thinks. The holder does nothing under it after that.
+	Until time.Time
+	// Release ends it early. It is called exactly once, and does not touch the
+	// lease of somebody else who holds the lock by then.
+	Release func()
 }

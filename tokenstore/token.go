@@ -39,6 +39,9 @@ type Token struct {
 	Expiry time.Time
 	// IssuedAt is when the token was received, by the clock of this machine.
 	IssuedAt time.Time
+	// GrantedAt is when the user agreed: IssuedAt of the first token of the
+	// grant.
+	GrantedAt time.Time
 	// RefreshExpiry is when Refresh expires, if the grant was given for a
 	// limited time (Google's refresh_token_expires_in). Zero means unknown.
 	RefreshExpiry time.Time
@@ -75,6 +78,7 @@ func (t Token) after(old Token) Token {
 	if len(t.Scopes) == 0 {
 		t.Scopes = old.Scopes
 	}
+	t.GrantedAt = old.GrantedAt
 	return t
 }
 

@@ -186,6 +186,7 @@ type plainToken struct {
 	Type          string    `json:"type,omitempty"`
 	Expiry        time.Time `json:"expiry,omitzero"`
 	IssuedAt      time.Time `json:"issued_at,omitzero"`
+	GrantedAt     time.Time `json:"granted_at,omitzero"`
 	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
 	Scopes        []string  `json:"scopes,omitempty"`
 }
@@ -203,6 +204,7 @@ func encodeToken(t Token) ([]byte, error) {
 		Type:          t.Type,
 		Expiry:        t.Expiry.UTC(),
 		IssuedAt:      t.IssuedAt.UTC(),
+		GrantedAt:     t.GrantedAt.UTC(),
 		RefreshExpiry: t.RefreshExpiry.UTC(),
 		Scopes:        t.Scopes,
 	})
@@ -223,6 +225,7 @@ func decodeToken(b []byte) (Token, error) {
 		Type:          p.Type,
 		Expiry:        p.Expiry,
 		IssuedAt:      p.IssuedAt,
+		GrantedAt:     p.GrantedAt,
 		RefreshExpiry: p.RefreshExpiry,
 		Scopes:        p.Scopes,
 	}, nil

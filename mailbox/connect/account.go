@@ -25,15 +25,19 @@ type AccountStore interface {
 	// ErrConflict tells that the account has another version, exists already
 	// (Version 0) or does not exist.
 	//
-	// ErrLinked tells that a second account would be in use for the same
-	// Subject: at most one account of a tenant, provider and subject may be in a
-	// state other than mailbox.StateDisconnected. In SQL that is a partial
-	// unique index, so that it holds between processes too.
+	// ErrLinked tells that another account, of any tenant, has the same Link.
+	// Accounts without a Link do not count. In SQL that is a partial unique
+	// index, so that it holds between processes too.
 	Put(ctx context.Context, a mailbox.Account) (mailbox.Account, error)
 	// List ranges over the accounts of a tenant, in any order. A failure is the
 	// last pair, with a zero Account. Ranging again starts over; stopping early
 	// releases everything.
 	List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[mailbox.Account, error]
+	// InUse counts the accounts of all tenants that have the provider and the
+	// subject and are in a state other than mailbox.StateDisconnected. It is the
+	// only query that crosses tenants, and tells nothing but a number: whether
+	// ending a grant at the provider would harm anybody else.
+	InUse(ctx context.Context, provider mailbox.ProviderName, subject string) (int, error)
 }
 
 // Memory is an [AccountStore] in memory. Use [NewMemory].
@@ -72,10 +76,11 @@ func (m *Memory) Put(ctx context.Context, a mailbox.Account) (mailbox.Account, e
 	if m.accounts[a.Tenant][a.Mailbox].Version != a.Version {
 		return mailbox.Account{}, ErrConflict
 	}
-	for _, other := range m.accounts[a.Tenant] {
-		if other.Mailbox != a.Mailbox && other.Provider == a.Provider && other.Subject == a.Subject &&
-			other.State != mailbox.StateDisconnected && a.State != mailbox.StateDisconnected {
-			return mailbox.Account{}, ErrLinked
+	for tenant, accounts := range m.accounts {
+		for id, other := range accounts {
+			if a.Link != "" && other.Link == a.Link && (tenant != a.Tenant || id != a.Mailbox) {
+				return mailbox.Account{}, ErrLinked
+			}
 		}
 	}
 	a.Version++
@@ -84,6 +89,24 @@ func (m *Memory) Put(ctx context.Context, a mailbox.Account) (mailbox.Account, e
 	}
 	m.accounts[a.Tenant][a.Mailbox] = cloneAccount(a)
 	return a, nil
+}
+
+// InUse implements [AccountStore].
+func (m *Memory) InUse(ctx context.Context, provider mailbox.ProviderName, subject string) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, accounts := range m.accounts {
+		for _, a := range accounts {
+			if a.Provider == provider && a.Subject == subject && a.State != mailbox.StateDisconnected {
+				n++
+			}
+		}
+	}
+	return n, nil
 }
 
 // List implements [AccountStore]. It ranges over the accounts as they were when
@@ -119,5 +142,6 @@ func (m *Memory) snapshot(tenant mailbox.TenantID) []mailbox.Account {
 func cloneAccount(a mailbox.Account) mailbox.Account {
 	a.Aliases = slices.Clone(a.Aliases)
 	a.Scopes = slices.Clone(a.Scopes)
+	a.ExtraScopes = slices.Clone(a.ExtraScopes)
 	return a
 }

@@ -82,7 +82,7 @@ func (c *Connector) finish(ctx context.Context, f flow, query url.Values) (mailb
 	if len(codes) != 1 || codes[0] == "" || len(codes[0]) > maxCode {
 		return mailbox.Account{}, badCallback(CodeNoCode)
 	}
-	tok, err := app.client().Exchange(ctx, codes[0], f.Verifier, app.RedirectURL)
+	tok, _, err := c.clients[app].Exchange(ctx, codes[0], f.Verifier, app.RedirectURL)
 	if err != nil {
 		return mailbox.Account{}, exchangeFailed(err)
 	}
@@ -180,6 +180,8 @@ func (c *Connector) adopt(ctx context.Context, f flow, tok tokenstore.Token, id 
 		}
 		a.App = f.App
 		a.Subject, a.Address, a.Aliases, a.Name = id.Subject, id.Address, id.Aliases, id.Name
+		a.Directory = id.Directory
+		a.Link = c.link(a.Tenant, a.Provider, id.Subject)
 		a.Scopes, a.Capabilities = tok.Scopes, granted
 		setState(a, mailbox.StateConnected)
 		return nil
@@ -214,6 +216,7 @@ func (c *Connector) claim(ctx context.Context, f flow, id mailbox.Identity) erro
 			return nil
 		}
 		setState(&a, mailbox.StateNeedsReconnect)
+		a.Link = c.link(a.Tenant, a.Provider, id.Subject)
 		if _, err = c.config.Accounts.Put(ctx, a); !errors.Is(err, ErrConflict) {
 			return err
 		}

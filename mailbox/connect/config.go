@@ -29,9 +29,19 @@ type App struct {
 	// registered: https, or http to a loopback address. Give every provider one
 	// of its own.
 	RedirectURL string
+	// AdminRedirectURL is where the provider sends an administrator back to after
+	// consenting for an organisation; empty means that none can be asked.
+	AdminRedirectURL string
+	// ServiceAccountKey is the JSON key of a Google service account with
+	// domain-wide delegation, for mailboxes of mailbox.AccessApp.
+	ServiceAccountKey []byte `json:"-" xml:"-"`
 	// Transport carries all requests of the app's mailboxes, those to the token
 	// endpoint included; nil means http.DefaultTransport.
 	Transport http.RoundTripper
+	// Tenants are the tenants that the app is for, for hosts whose customers
+	// bring an app of their own; empty means all. Where a request names no app,
+	// one for the tenant outranks one for all.
+	Tenants []mailbox.TenantID
 	// AuthParams are added to the authorization request and outrank those of
 	// the provider, for instance hd or domain_hint. The parameters of the
 	// protocol cannot be set.
@@ -72,6 +82,16 @@ type Config struct {
 	// StateTTL is how long a user may take to sign in; 0 means 10 minutes, at
 	// most 1 hour.
 	StateTTL time.Duration
+	// LinkPer says how often one account of a provider can be connected: once in
+	// the whole host (LinkPerHost), or once for each tenant (LinkPerTenant). nil
+	// means LinkPerHost for all.
+	LinkPer func(tenant mailbox.TenantID) LinkScope
+	// Origins are the origins of pages that may open the flow in a popup and are
+	// told its result, for instance "https://app.example.com". The origin of
+	// each RedirectURL is always among them.
+	Origins []string
+	// Rooms are told when a mailbox is connected and before it is disconnected.
+	Rooms []Room
 	// ReturnTo is the path that CallbackHandler returns to when a request named
 	// none, or when a callback belongs to no flow; empty means "/".
 	ReturnTo string
@@ -79,6 +99,10 @@ type Config struct {
 	// mailbox.EventAccountState, after the change was stored. It must return
 	// soon. nil means nobody wants to know.
 	OnState func(ctx context.Context, e mailbox.Event)
+	// OnAlarm is told with mailbox.EventAppAlarm when a provider refuses one of
+	// the apps: the operator has to act, no user. It must return soon. nil means
+	// nobody wants to know.
+	OnAlarm func(ctx context.Context, e mailbox.Event)
 	// Logger receives what the HTTP handlers do not tell the browser; nil means
 	// silence.
 	Logger *slog.Logger
@@ -92,9 +116,11 @@ func (c Config) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "Config{%v}", c.App
 type Connector struct {
 	config Config
 	apps   map[appKey]*App
-	flows  *keeper
-	secure bool // every redirect URL is https
-	log    *slog.Logger
+	// clients hold what is known of the apps while the process lives.
+	clients map[*App]*tokenstore.Client
+	flows   *keeper
+	secure  bool // every redirect URL is https
+	log     *slog.Logger
 }
 
 type appKey struct {
@@ -146,7 +172,10 @@ func New(c Config) (*Connector, error) {
 	}
 	c.StateKey = nil // the derived keys do
 	c.Apps = slices.Clone(c.Apps)
-	conn := &Connector{config: c, apps: make(map[appKey]*App), flows: flows, secure: true, log: c.Logger}
+	conn := &Connector{
+		config: c, apps: make(map[appKey]*App), clients: make(map[*App]*tokenstore.Client),
+		flows: flows, secure: true, log: c.Logger,
+	}
 	for i := range c.Apps {
 		app := &c.Apps[i]
 		if err := app.check(fmt.Sprintf("Apps[%d]", i)); err != nil {
@@ -157,6 +186,7 @@ func New(c Config) (*Connector, error) {
 			return nil, mailbox.Invalid(fmt.Sprintf("Apps[%d].Name", i), "a different name for every app of a provider", "is used twice")
 		}
 		conn.apps[key] = app
+		conn.clients[app] = app.client()
 		conn.secure = conn.secure && strings.HasPrefix(app.RedirectURL, "https:")
 	}
 	return conn, nil

@@ -29,6 +29,10 @@ func TestConnect(t *testing.T) {
 			Scopes: []string{"mail.headers", "mail.send", "openid"}, Capabilities: wanted,
 			State: mailbox.StateConnected, StateSince: now, ConnectedAt: now, Version: 2,
 		}
+		if got.Link == "" || strings.Contains(got.Link, "ann") {
+			t.Errorf("the link is %q", got.Link)
+		}
+		want.Link = got.Link
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("account differs (-want +got):\n%s", diff)
 		}

@@ -111,7 +111,9 @@ func TestCallbackHandlerErrors(t *testing.T) {
 			_, _ = h.accounts.Put(t.Context(), mailbox.Account{Ref: ref, Provider: mailbox.Gmail, Subject: "sub-ann", Address: "ann@example.com", State: mailbox.StateNeedsReconnect})
 		}, want: "/mailboxes?connect_error=wrong_account&tab=1"},
 		"already linked": {consent: consent{user: "ann"}, setup: func(h *host) {
-			_, _ = h.accounts.Put(t.Context(), mailbox.Account{Ref: mailbox.Ref{Tenant: "acme", Mailbox: "first"}, Provider: mailbox.Gmail, Subject: "sub-ann", Address: "ann@example.com", State: mailbox.StateConnected})
+			first := request()
+			first.Mailbox = "first"
+			h.connect(t, first, "ann")
 		}, want: "/mailboxes?connect_error=already_linked&tab=1"},
 	}
 	for name, test := range tests {

@@ -137,7 +137,9 @@ func TestTwoAccountsRaceForOneMailbox(t *testing.T) {
 
 func TestAlreadyLinked(t *testing.T) {
 	t.Parallel()
-	h := newHost(t)
+	h := newHost(t, func(c *connect.Config) {
+		c.LinkPer = func(mailbox.TenantID) connect.LinkScope { return connect.LinkPerTenant }
+	})
 	h.connect(t, request(), "ann")
 	second := request()
 	second.Mailbox, second.Owner = "second", "user-8"

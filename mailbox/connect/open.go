@@ -40,12 +40,10 @@ func (c *Connector) Open(ctx context.Context, ref mailbox.Ref) (mailbox.Mailbox,
 		return nil, failed(op, a.Provider, ref, err)
 	}
 	source := tokenstore.NewSource(tokenstore.SourceConfig{
-		Vault:        c.config.Vault,
-		Ref:          ref,
-		Provider:     app.Provider,
-		ClientID:     app.ClientID,
-		ClientSecret: tokenstore.Secret(app.ClientSecret),
-		Transport:    app.Transport,
+		Vault:     c.config.Vault,
+		Ref:       ref,
+		Client:    c.clients[app],
+		Directory: a.Directory,
 		OnDead: func(ctx context.Context, err *mailbox.Error, version int64) {
 			c.grantEnded(ctx, ref, err, version)
 		},
@@ -67,6 +65,7 @@ func (c *Connector) Disconnect(ctx context.Context, ref mailbox.Ref) error {
 	const op = "disconnect"
 	a, err := c.update(ctx, ref, func(a *mailbox.Account) error {
 		setState(a, mailbox.StateDisconnected)
+		a.Link = ""
 		return nil
 	}, nil)
 	if err != nil {
@@ -92,7 +91,7 @@ func (c *Connector) revoke(ctx context.Context, a mailbox.Account) error {
 	if err != nil {
 		return err
 	}
-	return app.client().Revoke(ctx, tok.Refresh)
+	return c.clients[app].Revoke(ctx, tok.Refresh)
 }
 
 // grantEnded marks the account whose token with the version was refused.

@@ -407,7 +407,7 @@ func lockExcludes(t *testing.T, s tokenstore.Store) {
 	for range 8 {
 		wg.Go(func() {
 			for range 5 {
-				unlock, err := l.Lock(t.Context(), testRef)
+				lease, err := l.Lock(t.Context(), testRef)
 				if err != nil {
 					t.Errorf("Lock: %v", err)
 					return
@@ -417,7 +417,7 @@ func lockExcludes(t *testing.T, s tokenstore.Store) {
 				}
 				_, _ = s.Get(t.Context(), testRef) // something to be interrupted in
 				holders.Add(-1)
-				unlock()
+				lease.Release()
 			}
 		})
 	}
@@ -426,21 +426,21 @@ func lockExcludes(t *testing.T, s tokenstore.Store) {
 		t.Errorf("%d held the lock at once", n)
 	}
 
-	unlock, err := l.Lock(t.Context(), testRef)
+	lease, err := l.Lock(t.Context(), testRef)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unlock()
+	defer lease.Release()
 	other, err := l.Lock(t.Context(), mailbox.Ref{Tenant: "other", Mailbox: testRef.Mailbox})
 	if err != nil {
 		t.Fatalf("the lock of another mailbox: %v", err)
 	}
-	other()
+	other.Release()
 }
 
 func lockCancelled(t *testing.T, s tokenstore.Store) {
 	l := locker(t, s)
-	unlock, err := l.Lock(t.Context(), testRef)
+	lease, err := l.Lock(t.Context(), testRef)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -449,10 +449,10 @@ func lockCancelled(t *testing.T, s tokenstore.Store) {
 	if _, err := l.Lock(ctx, testRef); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Lock while it is held: %v, want context.DeadlineExceeded", err)
 	}
-	unlock()
+	lease.Release()
 	again, err := l.Lock(t.Context(), testRef)
 	if err != nil {
-		t.Fatalf("Lock after unlock: %v", err)
+		t.Fatalf("Lock after lease: %v", err)
 	}
-	again()
+	again.Release()
 }

@@ -38,7 +38,8 @@ func TestAccountStore(t *testing.T, open func(t *testing.T) connect.AccountStore
 		{"a stale version is a conflict", accountStale},
 		{"tenants do not see each other", accountTenants},
 		{"identifiers are compared byte for byte", accountIdentifiers},
-		{"one subject is in use once per tenant and provider", accountLinked},
+		{"a link is in use once, in all tenants", accountLinked},
+		{"use is counted by provider and subject", accountInUse},
 		{"a list has every account of the tenant once", accountList},
 		{"concurrent updates are never lost", accountConcurrent},
 		{"of many mailboxes for one subject one wins", accountConcurrentLink},
@@ -60,7 +61,10 @@ func account(ref mailbox.Ref) mailbox.Account {
 		Subject: "subject of " + string(ref.Mailbox), Address: "Zoë@Example.com", Name: `Zoë "Z" O'Neil`,
 		Aliases: []string{"z@example.com", "zo@example.org"},
 		Scopes:  []string{"Mail.Send", "User.Read"}, Capabilities: mailbox.CanSend | mailbox.CanReadHeaders,
+		Directory: "9122040d-6c67-4c5b-b112-36a304b66dad", Access: mailbox.AccessShared, Parent: "parent",
+		ExtraScopes: []string{"Calendars.Read"}, Wanted: mailbox.CanSend | mailbox.CanReadBodies, Cause: mailbox.CauseConsent,
 		State: mailbox.StateConnected, StateSince: at, ConnectedAt: at.Add(-time.Hour),
+		Link: fmt.Sprintf("link of %q %q", ref.Tenant, ref.Mailbox),
 	}
 }
 
@@ -120,9 +124,10 @@ func accountRoundTrip(t *testing.T, s connect.AccountStore) {
 func accountNoAliasing(t *testing.T, s connect.AccountStore) {
 	a := account(accountRef)
 	want := putAccount(t, s, a)
-	want.Aliases, want.Scopes = slices.Clone(want.Aliases), slices.Clone(want.Scopes)
+	want.Aliases, want.Scopes, want.ExtraScopes = slices.Clone(want.Aliases), slices.Clone(want.Scopes), slices.Clone(want.ExtraScopes)
 	clear(a.Aliases)
 	clear(a.Scopes)
+	clear(a.ExtraScopes)
 	wantAccount(t, s, want)
 	got, err := s.Get(t.Context(), accountRef)
 	if err != nil {
@@ -130,6 +135,7 @@ func accountNoAliasing(t *testing.T, s connect.AccountStore) {
 	}
 	clear(got.Aliases)
 	clear(got.Scopes)
+	clear(got.ExtraScopes)
 	wantAccount(t, s, want)
 }
 
@@ -172,8 +178,8 @@ func accountTenants(t *testing.T, s connect.AccountStore) {
 	if _, err := s.Get(t.Context(), other); !errors.Is(err, connect.ErrNotFound) {
 		t.Errorf("another tenant sees the account: %v", err)
 	}
-	// The same subject may be in use in another tenant.
 	theirs := account(other)
+	theirs.Link = "link of theirs"
 	theirs.Owner = "theirs"
 	theirs = putAccount(t, s, theirs)
 	wantAccount(t, s, mine)
@@ -206,30 +212,67 @@ func accountIdentifiers(t *testing.T, s connect.AccountStore) {
 
 func accountLinked(t *testing.T, s connect.AccountStore) {
 	first := putAccount(t, s, account(accountRef))
-	second := account(mailbox.Ref{Tenant: accountRef.Tenant, Mailbox: "second"})
-	second.Subject = first.Subject
-	wantAccountErr(t, s, second, connect.ErrLinked)
-	if _, err := s.Get(t.Context(), second.Ref); !errors.Is(err, connect.ErrNotFound) {
-		t.Errorf("the refused account was stored: %v", err)
+	for _, ref := range []mailbox.Ref{
+		{Tenant: accountRef.Tenant, Mailbox: "second"},
+		{Tenant: "other", Mailbox: accountRef.Mailbox},
+	} {
+		second := account(ref)
+		second.Link = first.Link
+		wantAccountErr(t, s, second, connect.ErrLinked)
+		if _, err := s.Get(t.Context(), ref); !errors.Is(err, connect.ErrNotFound) {
+			t.Errorf("the refused account was stored: %v", err)
+		}
+		// Without a link it is free, and does not get the link later.
+		second.Link = ""
+		second = putAccount(t, s, second)
+		taken := second
+		taken.Link = first.Link
+		wantAccountErr(t, s, taken, connect.ErrLinked)
+		wantAccount(t, s, second)
+		// Accounts without a link do not stand in each other's way.
+		third := account(mailbox.Ref{Tenant: ref.Tenant, Mailbox: "third"})
+		third.Link = ""
+		putAccount(t, s, third)
 	}
-	// Every state but disconnected keeps the subject.
-	first.State = mailbox.StateNeedsReconnect
-	first = putAccount(t, s, first)
-	wantAccountErr(t, s, second, connect.ErrLinked)
-	// A disconnected one does not, and does not get it back while it is in use.
-	first.State = mailbox.StateDisconnected
-	first = putAccount(t, s, first)
-	second = putAccount(t, s, second)
-	first.State = mailbox.StateConnected
-	wantAccountErr(t, s, first, connect.ErrLinked)
-	first.State = mailbox.StateDisconnected
+	// The holder itself can be written, and gives the link up.
 	first.Owner = "still writable"
-	putAccount(t, s, first)
-	// Other subjects and other providers are another matter.
-	third := account(mailbox.Ref{Tenant: accountRef.Tenant, Mailbox: "third"})
-	third.Subject, third.Provider = second.Subject, mailbox.Gmail
-	putAccount(t, s, third)
-	wantAccount(t, s, second)
+	first = putAccount(t, s, first)
+	link := first.Link
+	first.Link = ""
+	first = putAccount(t, s, first)
+	heir := account(mailbox.Ref{Tenant: accountRef.Tenant, Mailbox: "heir"})
+	heir.Link = link
+	putAccount(t, s, heir)
+	first.Link = link
+	wantAccountErr(t, s, first, connect.ErrLinked)
+}
+
+func accountInUse(t *testing.T, s connect.AccountStore) {
+	want := func(n int) {
+		t.Helper()
+		got, err := s.InUse(t.Context(), mailbox.Outlook, "shared subject")
+		if err != nil || got != n {
+			t.Errorf("InUse: %d, %v; want %d", got, err, n)
+		}
+	}
+	want(0)
+	var stored []mailbox.Account
+	for i, ref := range []mailbox.Ref{{Tenant: "a", Mailbox: "1"}, {Tenant: "a", Mailbox: "2"}, {Tenant: "b", Mailbox: "1"}} {
+		a := account(ref)
+		a.Subject, a.Link = "shared subject", fmt.Sprint("link ", i)
+		stored = append(stored, putAccount(t, s, a))
+		want(i + 1)
+	}
+	stored[0].State = mailbox.StateNeedsReconnect
+	stored[0] = putAccount(t, s, stored[0])
+	want(3)
+	stored[0].State, stored[0].Link = mailbox.StateDisconnected, ""
+	putAccount(t, s, stored[0])
+	want(2)
+	elsewhere := account(mailbox.Ref{Tenant: "c", Mailbox: "1"})
+	elsewhere.Subject, elsewhere.Provider = "shared subject", mailbox.Gmail
+	putAccount(t, s, elsewhere)
+	want(2)
 }
 
 func collectAccounts(t *testing.T, s connect.AccountStore, tenant mailbox.TenantID) []mailbox.Account {
@@ -300,7 +343,7 @@ func accountConcurrentLink(t *testing.T, s connect.AccountStore) {
 	for i := range 16 {
 		wg.Go(func() {
 			a := account(mailbox.Ref{Tenant: "tenant", Mailbox: mailbox.MailboxID(fmt.Sprint(i))})
-			a.Subject = "shared"
+			a.Subject, a.Link = "shared", "shared"
 			switch _, err := s.Put(t.Context(), a); {
 			case err == nil:
 				won.Add(1)
@@ -321,6 +364,8 @@ func accountCancelled(t *testing.T, s connect.AccountStore) {
 	cancel()
 	_, err := s.Get(ctx, accountRef)
 	wantCancelled(t, "Get", err)
+	_, err = s.InUse(ctx, a.Provider, a.Subject)
+	wantCancelled(t, "InUse", err)
 	changed := a
 	changed.Owner = "changed"
 	_, err = s.Put(ctx, changed)
