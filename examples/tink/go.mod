@@ -1,0 +1,16 @@
+module github.com/mailtether/mailtether/examples/tink
+
+go 1.26.0
+
+require (
+	github.com/mailtether/mailtether v0.0.0
+	github.com/tink-crypto/tink-go/v2 v2.9.0
+)
+
+require (
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
+
+replace github.com/mailtether/mailtether => ../../
