@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -188,6 +189,35 @@ func TestLeaseGrantedUnseen(t *testing.T) {
 		}
 		lease.Release()
 	})
+}
+
+// A locked SQLite is waited for, also where the host has not told it to wait.
+func TestSQLiteWithoutBusyTimeout(t *testing.T) {
+	t.Parallel()
+	d := sqliteFile(t)
+	d.DSN = strings.ReplaceAll(d.DSN, "busy_timeout(100)", "busy_timeout(0)")
+	d.Conns = 1
+	const writers, writes = 8, 25
+	var wg sync.WaitGroup
+	for i := range writers {
+		db := openDB(t, d)
+		wg.Go(func() {
+			store, err := sqlstore.New(db, d.Dialect, sqlstore.Options{})
+			if err == nil {
+				err = store.Migrate(t.Context())
+			}
+			rec := record(mailbox.Ref{Tenant: "tenant", Mailbox: mailbox.MailboxID(fmt.Sprint(i))}, "sealed")
+			for range writes {
+				if err == nil {
+					rec, err = store.Tokens().Put(t.Context(), rec)
+				}
+			}
+			if err != nil {
+				t.Errorf("writer %d: %v (%s)", i, err, unwrapped(err))
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // A full disk refuses the write and keeps what there was.

@@ -75,6 +75,7 @@ func TestMigrateAtOnce(t *testing.T) {
 	onAll(t, func(t *testing.T, d database) {
 		shared := openDB(t, d)
 		var wg sync.WaitGroup
+		start := make(chan struct{})
 		for range 8 {
 			db := shared
 			if d.DSN != ":memory:" { // of which every connection would be another
@@ -82,13 +83,18 @@ func TestMigrateAtOnce(t *testing.T) {
 				one.Conns = 1
 				db = openDB(t, one)
 			}
+			if err := db.PingContext(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			store := newStore(t, db, d, sqlstore.Options{})
 			wg.Go(func() {
+				<-start
 				if err := store.Migrate(t.Context()); err != nil {
 					t.Errorf("Migrate: %v (%s)", err, unwrapped(err))
 				}
 			})
 		}
+		close(start)
 		wg.Wait()
 		if n, version := schemaVersions(t, shared); n != version {
 			t.Errorf("%d migrations up to version %d", n, version)

@@ -144,8 +144,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 // apply applies one migration unless that was done.
 func (s *Store) apply(ctx context.Context, m migration) error {
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
+	var conn *sql.Conn
+	if err := s.retry(ctx, func() (err error) {
+		conn, err = s.db.Conn(ctx)
+		return err
+	}); err != nil {
 		return err
 	}
 	defer conn.Close()
