@@ -38,8 +38,9 @@ var floors = []struct {
 	{"mailbox/outbox", 4},
 	{"mailbox/inbox", 4},
 	{"mailbox/mailboxtest", 4},
-	{"", 5},
-	{"examples", 6},
+	{"mailbox/sqlstore", 5},
+	{"", 6},
+	{"examples", 7},
 }
 
 func floorOf(pkg string) int {

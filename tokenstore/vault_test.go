@@ -21,11 +21,6 @@ func TestMemory(t *testing.T) {
 	tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return tokenstore.NewMemory() })
 }
 
-func TestLockingStore(t *testing.T) {
-	t.Parallel()
-	tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return newLockingStore() })
-}
-
 func TestVaultRoundTrip(t *testing.T) {
 	t.Parallel()
 	v := tokenstore.NewVault(tokenstore.NewMemory(), newKeyring(t, "k1"))

@@ -1,0 +1,40 @@
+package integration
+
+import (
+	"testing"
+
+	"github.com/mailtether/mailtether/mailbox/connect"
+	"github.com/mailtether/mailtether/mailbox/connect/connecttest"
+	"github.com/mailtether/mailtether/tokenstore"
+	"github.com/mailtether/mailtether/tokenstore/tokenstoretest"
+)
+
+func TestSuites(t *testing.T) {
+	t.Parallel()
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			if b.name == "PostgreSQL" {
+				service(t, "MAILTETHER_POSTGRES")
+			}
+			t.Run("accounts", func(t *testing.T) {
+				connecttest.TestAccountStore(t, func(t *testing.T) connect.AccountStore {
+					store, _ := migrated(t, b.make(t))
+					return store.Accounts()
+				})
+			})
+			t.Run("states", func(t *testing.T) {
+				connecttest.TestStateStore(t, func(t *testing.T) connect.StateStore {
+					store, _ := migrated(t, b.make(t))
+					return store.States()
+				})
+			})
+			t.Run("tokens", func(t *testing.T) {
+				tokenstoretest.TestStore(t, func(t *testing.T) tokenstore.Store {
+					store, _ := migrated(t, b.make(t))
+					return store.Tokens()
+				})
+			})
+		})
+	}
+}

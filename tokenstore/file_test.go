@@ -1,0 +1,32 @@
+package tokenstore_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/mailtether/mailtether/tokenstore"
+	"github.com/mailtether/mailtether/tokenstore/tokenstoretest"
+)
+
+func newFile(t testing.TB) (*tokenstore.File, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "tokens")
+	f, err := tokenstore.NewFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f, dir
+}
+
+func TestFile(t *testing.T) {
+	t.Parallel()
+	tokenstoretest.TestStore(t, func(t *testing.T) tokenstore.Store {
+		f, _ := newFile(t)
+		return f
+	})
+}
