@@ -181,7 +181,7 @@ func (c *Connector) adopt(ctx context.Context, f flow, tok tokenstore.Token, id 
 		a.App = f.App
 		a.Subject, a.Address, a.Aliases, a.Name = id.Subject, id.Address, id.Aliases, id.Name
 		a.Directory = id.Directory
-		a.Link = c.link(a.Tenant, a.Provider, id.Subject)
+		a.Access, a.Parent = mailbox.AccessUser, ""
 		a.Scopes, a.Capabilities = tok.Scopes, granted
 		setState(a, mailbox.StateConnected)
 		return nil
@@ -189,11 +189,14 @@ func (c *Connector) adopt(ctx context.Context, f flow, tok tokenstore.Token, id 
 	if errors.Is(err, ErrConflict) {
 		err = errors.Join(err, c.config.Vault.Delete(ctx, f.Ref))
 	}
+	if err == nil {
+		c.connected(ctx, a)
+	}
 	return a, err
 }
 
 // claim makes sure that the mailbox belongs to the identity, and that no other
-// mailbox of the tenant does.
+// mailbox does: see Config.LinkPer.
 func (c *Connector) claim(ctx context.Context, f flow, id mailbox.Identity) error {
 	for range maxConflicts {
 		a, err := c.config.Accounts.Get(ctx, f.Ref)
@@ -212,11 +215,15 @@ func (c *Connector) claim(ctx context.Context, f flow, id mailbox.Identity) erro
 				Err:   &WrongAccountError{Expected: a.Address, Actual: id.Address},
 			}
 		}
-		if a.State != mailbox.StateDisconnected {
-			return nil
+		if a.State != mailbox.StateDisconnected && a.Link != "" {
+			return nil // and the mailbox keeps it
 		}
-		setState(&a, mailbox.StateNeedsReconnect)
-		a.Link = c.link(a.Tenant, a.Provider, id.Subject)
+		if err := c.takeLink(ctx, &a, id); err != nil {
+			return err
+		}
+		if a.State == mailbox.StateDisconnected {
+			setState(&a, mailbox.StateNeedsReconnect)
+		}
 		if _, err = c.config.Accounts.Put(ctx, a); !errors.Is(err, ErrConflict) {
 			return err
 		}
