@@ -7,18 +7,21 @@ import (
 	"github.com/mailtether/mailtether/mailbox"
 )
 
-// identify asks the provider who the mailbox of an account is that is not its
-// token's own, and whether it may be used.
-func (c *Connector) identify(ctx context.Context, a mailbox.Account) (mailbox.Identity, error) {
-	app, session, err := c.session(a)
+// identify asks the provider who the mailbox of an account is, and whether it
+// may be used with the grant of another account or of the app.
+func (c *Connector) identify(ctx context.Context, a, grant mailbox.Account) (mailbox.Identity, error) {
+	app, session, err := c.session(a, grant)
 	if err != nil {
 		return mailbox.Identity{}, err
 	}
-	identifier, ok := app.Provider.(mailbox.AccountIdentifier)
-	if !ok {
-		return mailbox.Identity{}, unsupported()
+	var id mailbox.Identity
+	if a.Access == mailbox.AccessUser {
+		id, err = app.Provider.Identify(ctx, session)
+	} else if p, ok := app.Provider.(mailbox.AccountIdentifier); ok {
+		id, err = p.IdentifyAccount(ctx, a, session)
+	} else {
+		err = unsupported()
 	}
-	id, err := identifier.IdentifyAccount(ctx, a, session)
 	if err == nil && id.Address == "" {
 		err = &mailbox.Error{Class: mailbox.ClassUnavailable, Code: "no_identity"}
 	}

@@ -118,6 +118,7 @@ type Connector struct {
 	apps   map[appKey]*App
 	// clients hold what is known of the apps while the process lives.
 	clients map[*App]*tokenstore.Client
+	sources *sources
 	flows   *keeper
 	secure  bool // every redirect URL is https
 	log     *slog.Logger
@@ -174,7 +175,8 @@ func New(c Config) (*Connector, error) {
 	c.Apps = slices.Clone(c.Apps)
 	conn := &Connector{
 		config: c, apps: make(map[appKey]*App), clients: make(map[*App]*tokenstore.Client),
-		flows: flows, secure: true, log: c.Logger,
+		sources: newSources(maxSources),
+		flows:   flows, secure: true, log: c.Logger,
 	}
 	for i := range c.Apps {
 		app := &c.Apps[i]

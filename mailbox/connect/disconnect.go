@@ -127,5 +127,6 @@ func (c *Connector) erase(ctx context.Context, ref mailbox.Ref) error {
 	case err != nil || a.State != mailbox.StateDisconnected:
 		return err
 	}
+	c.sources.drop(sourceKey{ref: ref})
 	return c.config.Vault.Delete(ctx, ref)
 }

@@ -21,11 +21,11 @@ import (
 // processes open a mailbox for each piece of work.
 func (c *Connector) Open(ctx context.Context, ref mailbox.Ref) (mailbox.Mailbox, error) {
 	const op = "open"
-	a, err := c.usable(ctx, ref)
+	a, grant, err := c.usable(ctx, ref)
 	if err != nil {
 		return nil, failed(op, a.Provider, ref, err)
 	}
-	app, session, err := c.session(a)
+	app, session, err := c.session(a, grant)
 	if err != nil {
 		return nil, failed(op, a.Provider, ref, err)
 	}
@@ -33,25 +33,29 @@ func (c *Connector) Open(ctx context.Context, ref mailbox.Ref) (mailbox.Mailbox,
 	return mb, failed(op, a.Provider, ref, err)
 }
 
-// usable returns the account of a mailbox if it is connected, else the error
-// that Open has for it, with the account if there is one.
-func (c *Connector) usable(ctx context.Context, ref mailbox.Ref) (mailbox.Account, error) {
-	a, err := c.config.Accounts.Get(ctx, ref)
-	if err != nil {
-		return mailbox.Account{}, err
+// usable returns what load does if the mailbox is connected, and otherwise also
+// the error that Open has for it.
+func (c *Connector) usable(ctx context.Context, ref mailbox.Ref) (a, grant mailbox.Account, err error) {
+	if a, grant, err = c.load(ctx, ref); err == nil {
+		err = refused(a)
 	}
-	if a.Access == mailbox.AccessShared {
-		parent, err := c.parent(ctx, a)
-		if err != nil {
-			return a, err
-		}
-		if now := a; c.follow(&now, parent) {
-			if a, err = c.following(ctx, ref, nil); err != nil {
-				return a, err
-			}
-		}
+	return a, grant, err
+}
+
+// load returns the account of a mailbox, and the one whose grant it uses: itself,
+// or its parent, which it follows.
+func (c *Connector) load(ctx context.Context, ref mailbox.Ref) (a, grant mailbox.Account, err error) {
+	a, err = c.config.Accounts.Get(ctx, ref)
+	if err != nil || a.Access != mailbox.AccessShared {
+		return a, a, err
 	}
-	return a, refused(a)
+	if grant, err = c.parent(ctx, a); err != nil {
+		return a, grant, err
+	}
+	if now := a; c.follow(&now, grant) {
+		a, err = c.following(ctx, ref, nil)
+	}
+	return a, grant, err
 }
 
 // refused returns the error for an account that cannot be opened, by its state.
@@ -67,13 +71,13 @@ func refused(a mailbox.Account) error {
 }
 
 // session returns what a driver needs to speak for an account, whatever its
-// state.
-func (c *Connector) session(a mailbox.Account) (*App, mailbox.Session, error) {
+// state. grant is the account whose grant it uses.
+func (c *Connector) session(a, grant mailbox.Account) (*App, mailbox.Session, error) {
 	app, err := c.appOf(a)
 	if err != nil {
 		return nil, mailbox.Session{}, err
 	}
-	return app, mailbox.Session{Tokens: c.userTokens(app, a), Transport: app.Transport}, nil
+	return app, mailbox.Session{Tokens: c.userTokens(app, grant), Transport: app.Transport}, nil
 }
 
 // appOf returns the app that an account was connected with.
@@ -84,21 +88,18 @@ func (c *Connector) appOf(a mailbox.Account) (*App, error) {
 	return nil, &mailbox.Error{Class: mailbox.ClassConfig, Code: CodeUnknownApp}
 }
 
-// userTokens returns the tokens of a user's grant: that of the account, or of
-// the mailbox it lives on. What the provider says about the end of the grant is
-// about the mailbox that has it.
+// userTokens returns the tokens of the grant of an account. What the provider
+// says about its end is about that account, whoever asked for a token.
 func (c *Connector) userTokens(app *App, a mailbox.Account) mailbox.TokenSource {
-	ref := a.Ref
-	if a.Access == mailbox.AccessShared {
-		ref.Mailbox = a.Parent
-	}
-	return tokenstore.NewSource(tokenstore.SourceConfig{
-		Vault:     c.config.Vault,
-		Ref:       ref,
-		Client:    c.clients[app],
-		Directory: a.Directory,
-		OnDead: func(ctx context.Context, err *mailbox.Error, version int64) {
-			c.grantEnded(ctx, ref, err, version)
-		},
+	return c.sources.get(sourceKey{ref: a.Ref}, a.Version, func() mailbox.TokenSource {
+		return tokenstore.NewSource(tokenstore.SourceConfig{
+			Vault:     c.config.Vault,
+			Ref:       a.Ref,
+			Client:    c.clients[app],
+			Directory: a.Directory,
+			OnDead: func(ctx context.Context, err *mailbox.Error, version int64) {
+				c.grantEnded(ctx, a.Ref, err, version)
+			},
+		})
 	})
 }

@@ -20,7 +20,7 @@ func (c *Connector) FindShared(ctx context.Context, parent mailbox.Ref, q mailbo
 	if err != nil {
 		return nil, failed(op, a.Provider, parent, err)
 	}
-	app, session, err := c.session(a)
+	app, session, err := c.session(a, a)
 	if err != nil {
 		return nil, failed(op, a.Provider, parent, err)
 	}
@@ -100,9 +100,9 @@ func (c *Connector) connectShared(ctx context.Context, r SharedRequest) (mailbox
 		Wanted: want, Capabilities: want & allowed,
 	}
 	if a.Capabilities == 0 {
-		return a, consentMissing(want, allowed)
+		return a, notGranted(want, allowed)
 	}
-	id, err := c.identify(ctx, a)
+	id, err := c.identify(ctx, a, parent)
 	if err != nil {
 		return a, err
 	}
@@ -126,7 +126,7 @@ func (c *Connector) connectShared(ctx context.Context, r SharedRequest) (mailbox
 // sharing returns a connected account whose user's grant extends to shared
 // mailboxes.
 func (c *Connector) sharing(ctx context.Context, ref mailbox.Ref) (mailbox.Account, error) {
-	a, err := c.usable(ctx, ref)
+	a, _, err := c.usable(ctx, ref)
 	if err != nil {
 		return a, err
 	}
@@ -141,7 +141,7 @@ func (c *Connector) sharing(ctx context.Context, ref mailbox.Ref) (mailbox.Accou
 		return a, unsupported()
 	}
 	if !a.Capabilities.Has(mailbox.CanShared) {
-		return a, consentMissing(mailbox.CanShared, a.Capabilities)
+		return a, notGranted(mailbox.CanShared, a.Capabilities)
 	}
 	return a, nil
 }
@@ -157,7 +157,7 @@ func (c *Connector) wanted(ctx context.Context, ref mailbox.Ref) (mailbox.Capabi
 
 func unsupported() error { return &mailbox.Error{Class: mailbox.ClassUnsupported} }
 
-func consentMissing(want, granted mailbox.Capabilities) error {
+func notGranted(want, granted mailbox.Capabilities) error {
 	return &mailbox.Error{
 		Class: mailbox.ClassConsent,
 		Err:   &ConsentError{Wanted: want, Granted: granted, Missing: granted.Missing(want)},

@@ -132,3 +132,11 @@ func stateClass(s mailbox.AccountState) mailbox.Class {
 		return mailbox.ClassReconnect
 	}
 }
+
+// causeOf returns the cause that an error names, if it does.
+func causeOf(err error) mailbox.Cause {
+	if e, ok := errors.AsType[*mailbox.Error](err); ok {
+		return e.Cause
+	}
+	return ""
+}
