@@ -47,8 +47,15 @@ func (r *room) Disconnecting(ctx context.Context, a mailbox.Account, mb mailbox.
 		return r.note(ctx, text+" shut")
 	}
 	// The token still works.
-	_, err := mb.(*member).session.Tokens.Token(ctx, mailbox.TokenRequest{})
+	_, err := tokensOf(mb).Token(ctx, mailbox.TokenRequest{})
 	return errors.Join(r.note(ctx, text), err)
+}
+
+func tokensOf(mb mailbox.Mailbox) mailbox.TokenSource {
+	if m, ok := mb.(*member); ok {
+		return m.session.Tokens
+	}
+	return mb.(*opened).session.Tokens
 }
 
 func (r *room) all() []string {
@@ -313,7 +320,7 @@ func TestRoomsAtConnectAndReconnect(t *testing.T) {
 		}
 		time.Sleep(2 * time.Hour)
 		h.outlook.trouble["/token"] = answer(400, `{"error":"invalid_grant"}`)
-		if _, err := mb.(*member).session.Tokens.Token(t.Context(), mailbox.TokenRequest{}); !errors.Is(err, mailbox.ClassReconnect) {
+		if _, err := tokensOf(mb).Token(t.Context(), mailbox.TokenRequest{}); !errors.Is(err, mailbox.ClassReconnect) {
 			t.Fatalf("Token: %v", err)
 		}
 		h.connect(t, sharing(), "ann")
@@ -326,7 +333,7 @@ func TestRoomsAtConnectAndReconnect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := mb.(*member).session.Tokens.Token(t.Context(), mailbox.TokenRequest{}); !errors.Is(err, mailbox.ClassReconnect) {
+		if _, err := tokensOf(mb).Token(t.Context(), mailbox.TokenRequest{}); !errors.Is(err, mailbox.ClassReconnect) {
 			t.Fatalf("Token: %v", err)
 		}
 		if err := h.Disconnect(t.Context(), ref); err != nil {

@@ -172,3 +172,19 @@ func TestManyFlowsForOneAccount(t *testing.T) {
 		}
 	}
 }
+
+// An account of a store that was filled before there were links gets one at its
+// next reconnect.
+func TestLinkOfAnOldAccount(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	want := h.connect(t, request(), "ann").Link
+	a := h.account(t)
+	a.Link = ""
+	if _, err := h.accounts.Put(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.connect(t, request(), "ann").Link; got != want {
+		t.Errorf("link %q, want %q", got, want)
+	}
+}
