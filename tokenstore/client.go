@@ -1,16 +1,12 @@
 package tokenstore
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
+	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,32 +16,66 @@ import (
 // Client speaks to the token endpoint of a provider as one OAuth app. All its
 // requests are form POSTs with the app's credentials in the body
 // (client_secret_post, which both Google and Microsoft accept), follow no
-// redirect, and go only to https or to a loopback address.
+// redirect, and go only to https or to a loopback address. It is safe for
+// concurrent use: share one between all mailboxes of an app, by its pointer, and
+// do not change it. It holds no goroutine.
 //
 // Its errors are *mailbox.Error with the class that [mailbox.Provider.OAuthError]
 // names. An answer that is not OAuth (HTML, cut, too long), HTTP 5xx and a
 // failing network are mailbox.ClassUnavailable, HTTP 429 is
 // mailbox.ClassThrottled, whatever the provider makes of them.
+//
+// When the provider refuses the app itself (its secret has expired, it was
+// deleted), that is mailbox.ClassConfig, all mailboxes stay connected, and the
+// requests for them fail with the same error, and RetryAfter, without being sent.
+// Once a minute one is sent to find out whether the app was repaired. A refusal
+// that names the app's registration (mailbox.CauseAppRegistration) holds for the
+// token endpoint that gave it, any other for all of them. Exchange and Revoke are
+// always sent. At most 32 of the other requests are under way at the same time.
 type Client struct {
 	Provider     mailbox.Provider
 	ClientID     string
 	ClientSecret Secret
+	// ServiceAccount signs assertions; nil for apps without [Client.Assertion].
+	ServiceAccount *ServiceAccount
 	// Transport carries the requests; nil means http.DefaultTransport.
 	Transport http.RoundTripper
+	// OnFault is called when the provider refuses the app itself: the operator
+	// has to act, no user. It is called once per episode, which ends with the
+	// first request that is granted, before the caller gets the error, and must
+	// return soon. nil means nobody wants to know.
+	OnFault func(ctx context.Context, err *mailbox.Error) `json:"-"`
+
+	breaker breaker
+	tokens  appTokens
 }
 
-// Format prints everything but the secret, with every verb.
-func (c Client) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "Client{%q, %s}", c.ClientID, redacted) }
+// Format prints everything but the secrets, with every verb.
+func (c *Client) Format(f fmt.State, _ rune) {
+	if c == nil {
+		fmt.Fprint(f, "Client(nil)")
+		return
+	}
+	fmt.Fprintf(f, "Client{%q, %s}", c.ClientID, redacted)
+}
+
+// LogValue prints everything but the secrets.
+func (c *Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 // Exchange turns an authorization code into a token (RFC 6749, 4.1.3; RFC 7636,
 // 4.5), and returns the ID token that came with it, if any, unverified. A code
 // works once: it must not be repeated.
 func (c *Client) Exchange(ctx context.Context, code, verifier, redirectURL string) (Token, Secret, error) {
-	t, body, err := c.token(ctx, "exchange code", c.Provider.OAuth().TokenURL, url.Values{
-		"grant_type":    {"authorization_code"},
-		"code":          {code},
-		"code_verifier": {verifier},
-		"redirect_uri":  {redirectURL},
+	t, body, err := c.token(ctx, call{
+		op:       "exchange code",
+		endpoint: c.Provider.OAuth().TokenURL,
+		form: url.Values{
+			"grant_type":    {"authorization_code"},
+			"code":          {code},
+			"code_verifier": {verifier},
+			"redirect_uri":  {redirectURL},
+		},
+		urgent: true,
 	})
 	t.GrantedAt = t.IssuedAt
 	return t, idToken(body), err
@@ -67,6 +97,10 @@ type RefreshRequest struct {
 // out of the Token, also the refresh token. It must not be repeated with a
 // provider that rotates refresh tokens, since the first answer may have been
 // lost on its way.
+//
+// Refusals that speak to somebody who signs in (mailbox.ClassWrongAccount,
+// ClassDeclined, ClassBadCallback) become mailbox.ClassReconnect, or
+// ClassNoMailbox if the account was deleted.
 func (c *Client) Refresh(ctx context.Context, r RefreshRequest) (Token, error) {
 	form := url.Values{
 		"grant_type":    {"refresh_token"},
@@ -78,8 +112,24 @@ func (c *Client) Refresh(ctx context.Context, r RefreshRequest) (Token, error) {
 	if len(r.Scopes) > 0 {
 		form.Set("scope", strings.Join(r.Scopes, " "))
 	}
-	t, _, err := c.token(ctx, "refresh token", mailbox.OAuthAt(c.Provider, r.Directory).TokenURL, form)
+	t, _, err := c.token(ctx, call{
+		op:       "refresh token",
+		endpoint: mailbox.OAuthAt(c.Provider, r.Directory).TokenURL,
+		form:     form,
+		refused:  withoutSignIn,
+	})
 	return t, err
+}
+
+// withoutSignIn gives a refusal the class that it has where nobody is signing in.
+func withoutSignIn(e *mailbox.Error, _ string) {
+	switch e.Class {
+	case mailbox.ClassWrongAccount, mailbox.ClassDeclined, mailbox.ClassBadCallback:
+		e.Class = mailbox.ClassReconnect
+		if e.Cause == mailbox.CauseAccountDeleted {
+			e.Class = mailbox.ClassNoMailbox
+		}
+	}
 }
 
 // Revoke ends the grant that the token belongs to (RFC 7009). A grant that has
@@ -103,203 +153,61 @@ func (c *Client) Revoke(ctx context.Context, token Secret) error {
 	return c.refused(op, status, header, body)
 }
 
-func (c *Client) token(ctx context.Context, op, endpoint string, form url.Values) (Token, []byte, error) {
-	status, header, body, err := c.post(ctx, op, endpoint, form)
-	if err != nil {
-		return Token{}, nil, err
-	}
-	if status/100 != 2 {
-		return Token{}, nil, c.refused(op, status, header, body)
-	}
-	t, err := parseToken(body, time.Now())
-	if errors.Is(err, errRefusal) { // an error with status 200
-		return Token{}, nil, c.refused(op, status, header, body)
-	}
-	if err != nil {
-		return Token{}, nil, c.unavailable(op, status, "bad_answer", err)
-	}
-	return t, body, nil
+// call is one request for a token.
+type call struct {
+	op, endpoint string
+	form         url.Values
+	urgent       bool // somebody waits for it at the browser: always sent
+	// refused changes a refusal to what it means here. code is the error that
+	// the endpoint named. nil leaves it as it is.
+	refused func(e *mailbox.Error, code string)
 }
 
-// idToken reads the ID token of an answer (OpenID Connect Core 1.0, 3.1.3.3).
-func idToken(body []byte) Secret {
-	var answer struct {
-		IDToken any `json:"id_token"`
+func (c *Client) token(ctx context.Context, r call) (Token, []byte, error) {
+	t, body, began, err := c.counted(ctx, r)
+	if began && c.OnFault != nil {
+		c.OnFault(context.WithoutCancel(ctx), asError(err))
 	}
-	if json.Unmarshal(body, &answer) != nil {
-		return ""
-	}
-	s, _ := answer.IDToken.(string)
-	return Secret(s)
+	return t, body, err
 }
 
-// maxAnswer bounds what is read from a token endpoint.
-const maxAnswer = 1 << 20
-
-func (c *Client) post(ctx context.Context, op, endpoint string, form url.Values) (int, http.Header, []byte, error) {
-	if err := CheckURL("token URL", endpoint); err != nil {
-		return 0, nil, nil, &mailbox.Error{Op: op, Provider: c.Provider.Name(), Class: mailbox.ClassConfig, Err: err.Err}
-	}
-	form.Set("client_id", c.ClientID)
-	if c.ClientSecret != "" {
-		form.Set("client_secret", string(c.ClientSecret))
-	}
-	req, err := http.NewRequestWithContext(withoutCall{ctx}, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return 0, nil, nil, c.unavailable(op, 0, "", err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	client := http.Client{
-		Transport:     c.Transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, nil, nil, c.unavailable(op, 0, "", err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(body) > maxAnswer {
-		err = errors.New("the answer is longer than 1 MiB")
-	}
-	if err != nil {
-		return 0, nil, nil, c.unavailable(op, resp.StatusCode, "bad_answer", err)
-	}
-	return resp.StatusCode, resp.Header, body, nil
-}
-
-// refused classifies a refusal. The provider decides, except that trouble of the
-// server must never look like the end of a grant.
-func (c *Client) refused(op string, status int, header http.Header, body []byte) *mailbox.Error {
-	e := c.Provider.OAuthError(status, header, body)
-	if e == nil {
-		e = &mailbox.Error{}
-	}
-	e.Op, e.Provider, e.Status = op, c.Provider.Name(), status
-	e.RetryAfter = min(max(e.RetryAfter, 0), mailbox.MaxRetryAfter)
-	switch {
-	case status == http.StatusTooManyRequests:
-		e.Class = mailbox.ClassThrottled
-	case status >= 500 || !isObject(body):
-		if e.Class != mailbox.ClassThrottled {
-			e.Class = mailbox.ClassUnavailable
+// counted makes a request if the breaker lets it through. It reports whether an
+// episode of refusals has begun with it.
+func (c *Client) counted(ctx context.Context, r call) (t Token, body []byte, began bool, err error) {
+	if !r.urgent {
+		if err := c.breaker.acquire(ctx, r.endpoint); err != nil {
+			e := asError(err)
+			e.Op, e.Provider = r.op, c.Provider.Name()
+			return Token{}, nil, false, e
 		}
+		defer c.breaker.release()
 	}
-	return e
+	asked := c.breaker.ask()
+	t, body, code, err := c.grant(ctx, r)
+	return t, body, c.breaker.answer(asked, r.endpoint, code, err), err
 }
 
-func (c *Client) unavailable(op string, status int, code string, err error) *mailbox.Error {
-	return &mailbox.Error{
-		Op: op, Provider: c.Provider.Name(), Class: mailbox.ClassUnavailable,
-		Code: code, Status: status, Err: err,
+// grant makes a request. code is the error that the endpoint named, if it did.
+func (c *Client) grant(ctx context.Context, r call) (t Token, body []byte, code string, err error) {
+	status, header, body, err := c.post(ctx, r.op, r.endpoint, r.form)
+	if err != nil {
+		return Token{}, nil, "", err
 	}
-}
-
-// isObject reports whether body is a JSON object, the only thing that RFC 6749
-// (5.1, 5.2) lets a token endpoint answer.
-func isObject(body []byte) bool {
-	return bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) && json.Valid(body)
-}
-
-// errorCode returns the "error" member of an answer (RFC 6749, 5.2).
-func errorCode(body []byte) string {
-	var answer struct {
-		Error any `json:"error"`
+	err = errRefusal
+	if status/100 == 2 {
+		t, err = parseToken(body, time.Now())
 	}
-	if json.Unmarshal(body, &answer) != nil {
-		return ""
-	}
-	code, _ := answer.Error.(string)
-	return code
-}
-
-// CheckURL refuses a URL to which no secret may go: anything but absolute https,
-// or plain http to the local machine, which is for fakes. The error is
-// mailbox.ClassInvalid and names field.
-func CheckURL(field, raw string) *mailbox.Error {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return mailbox.Invalid(field, "an absolute https URL", "is not one")
-	}
-	ip := net.ParseIP(u.Hostname())
-	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback) {
-		return mailbox.Invalid(field, "https, or http to a loopback address", "is not https")
-	}
-	return nil
-}
-
-var (
-	errRefusal   = errors.New("the answer is an error")
-	errNotToken  = errors.New("the answer is not a JSON object")
-	errNoAccess  = errors.New("the answer has no usable access token")
-	errTokenType = errors.New("the answer has a token type other than Bearer")
-)
-
-// maxLife bounds the lifetime that a server may claim.
-const maxLife = 10 * 365 * 24 * time.Hour
-
-// parseToken reads the answer of a token endpoint (RFC 6749, 5.1). Fields of the
-// wrong type count as missing, and a lifetime may be a number or a string.
-// Errors hold nothing of the answer.
-func parseToken(body []byte, now time.Time) (Token, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
-		return Token{}, errNotToken
-	}
-	text := func(name string) string {
-		var s string
-		if json.Unmarshal(fields[name], &s) != nil {
-			return ""
-		}
-		return s
-	}
-	access := text("access_token")
 	switch {
-	case access == "" && errorCode(body) != "":
-		return Token{}, errRefusal
-	case access == "" || !printable(access) || !printable(text("refresh_token")):
-		return Token{}, errNoAccess
-	case text("token_type") != "" && !strings.EqualFold(text("token_type"), "Bearer"):
-		return Token{}, errTokenType
+	case err == nil:
+		return t, body, "", nil
+	case errors.Is(err, errRefusal): // also with status 200
+		code = errorCode(body)
+		e := c.refused(r.op, status, header, body)
+		if r.refused != nil {
+			r.refused(e, code)
+		}
+		return Token{}, nil, code, e
+	default:
+		return Token{}, nil, "", c.unavailable(r.op, status, "bad_answer", err)
 	}
-	return Token{
-		Access:        mailbox.AccessToken(access),
-		Refresh:       Secret(text("refresh_token")),
-		Type:          text("token_type"),
-		Expiry:        expiry(fields["expires_in"], now),
-		IssuedAt:      now,
-		RefreshExpiry: expiry(fields["refresh_token_expires_in"], now),
-		Scopes:        strings.Fields(text("scope")),
-	}, nil
-}
-
-// printable reports whether a token has only the characters that RFC 6749
-// (A.12, A.17) allows and a header field can carry.
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-}
-
-// expiry reads a lifetime in seconds. Missing, zero, negative or unreadable
-// means that the server did not say.
-func expiry(raw json.RawMessage, now time.Time) time.Time {
-	seconds, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
-	if err != nil || !(seconds > 0) {
-		return time.Time{}
-	}
-	return now.Add(time.Duration(min(seconds, maxLife.Seconds()) * float64(time.Second)))
-}
-
-// withoutCall hides the mailbox.Call of a context: a request to the token
-// endpoint is not the call to the mail service for which it is made, and must
-// not be charged or held back as that.
-type withoutCall struct{ context.Context }
-
-func (c withoutCall) Value(key any) any {
-	v := c.Context.Value(key)
-	if _, ok := v.(mailbox.Call); ok {
-		return nil
-	}
-	return v
 }

@@ -54,3 +54,16 @@ func asError(err error) *mailbox.Error {
 	}
 	return &mailbox.Error{Class: class, Err: err}
 }
+
+// ofMailbox returns err as a new error that names mailbox and provider.
+func ofMailbox(err error, c *Client, ref mailbox.Ref) *mailbox.Error {
+	e := asError(err)
+	if e.Op == "" {
+		e.Op = "token"
+	}
+	if c != nil && c.Provider != nil {
+		e.Provider = c.Provider.Name()
+	}
+	e.Mailbox = ref.Mailbox
+	return e
+}

@@ -172,9 +172,9 @@ func always(status int, body string) func(url.Values) *http.Response {
 
 func lost(url.Values) *http.Response { return nil }
 
-// store wraps a Memory with faults.
+// store wraps a store with faults. It is neither a Locker nor a TenantLister.
 type store struct {
-	*tokenstore.Memory
+	tokenstore.Store
 	mu        sync.Mutex
 	beforePut func() // called once, before the next Put
 	putErr    error
@@ -188,7 +188,7 @@ func (s *store) Get(ctx context.Context, ref mailbox.Ref) (tokenstore.Record, er
 	if err != nil {
 		return tokenstore.Record{}, err
 	}
-	return s.Memory.Get(ctx, ref)
+	return s.Store.Get(ctx, ref)
 }
 
 func (s *store) Put(ctx context.Context, rec tokenstore.Record) (tokenstore.Record, error) {
@@ -202,40 +202,13 @@ func (s *store) Put(ctx context.Context, rec tokenstore.Record) (tokenstore.Reco
 	if err != nil {
 		return tokenstore.Record{}, err
 	}
-	return s.Memory.Put(ctx, rec)
+	return s.Store.Put(ctx, rec)
 }
 
 func (s *store) fail(get, put error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.getErr, s.putErr = get, put
-}
-
-// lockingStore is a Memory that is also a Locker.
-type lockingStore struct {
-	*tokenstore.Memory
-	mu    sync.Mutex
-	locks map[mailbox.Ref]chan struct{}
-}
-
-func newLockingStore() *lockingStore {
-	return &lockingStore{Memory: tokenstore.NewMemory(), locks: make(map[mailbox.Ref]chan struct{})}
-}
-
-func (s *lockingStore) Lock(ctx context.Context, ref mailbox.Ref) (tokenstore.Lease, error) {
-	s.mu.Lock()
-	lock, ok := s.locks[ref]
-	if !ok {
-		lock = make(chan struct{}, 1)
-		s.locks[ref] = lock
-	}
-	s.mu.Unlock()
-	select {
-	case lock <- struct{}{}:
-		return tokenstore.Lease{Until: time.Now().Add(time.Hour), Release: func() { <-lock }}, nil
-	case <-ctx.Done():
-		return tokenstore.Lease{}, ctx.Err()
-	}
 }
 
 func newKeyring(t testing.TB, ids ...string) *tokenstore.Keyring {
@@ -262,7 +235,7 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{service: newService(), store: &store{Memory: tokenstore.NewMemory()}}
+	f := &fixture{service: newService(), store: &store{Store: tokenstore.NewMemory()}}
 	f.vault = tokenstore.NewVault(f.store, newKeyring(t, "k1"))
 	if err := f.vault.Replace(t.Context(), ref, mailbox.Outlook, firstToken()); err != nil {
 		t.Fatal(err)

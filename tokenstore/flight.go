@@ -3,6 +3,7 @@ package tokenstore
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -18,29 +19,55 @@ type flight struct {
 	err    error
 }
 
+// flights are those that are running, by mailbox. Use newFlights.
+type flights struct {
+	mu      sync.Mutex
+	running map[mailbox.Ref]*flight
+}
+
+func newFlights() flights { return flights{running: make(map[mailbox.Ref]*flight)} }
+
 // join returns the flight of a mailbox, starting one with run if there is none.
 // The flight does not end with ctx, so that one caller that gives up does not
 // fail the others.
-func (v *Vault) join(ctx context.Context, ref mailbox.Ref, claims string, run func(context.Context) (held, error)) *flight {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if f, ok := v.flights[ref]; ok {
+func (fs *flights) join(ctx context.Context, ref mailbox.Ref, claims string, run func(context.Context) (held, error)) *flight {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if f, ok := fs.running[ref]; ok {
 		return f
 	}
 	f := &flight{claims: claims, done: make(chan struct{}), err: errAborted}
-	v.flights[ref] = f
+	fs.running[ref] = f
 	go func() {
 		// Deferred, so that a panic or Goexit in a host's store leaves nobody
 		// waiting.
 		defer func() {
-			v.mu.Lock()
-			delete(v.flights, ref)
-			v.mu.Unlock()
+			fs.mu.Lock()
+			delete(fs.running, ref)
+			fs.mu.Unlock()
 			close(f.done)
 		}()
 		f.held, f.err = run(context.WithoutCancel(ctx))
 	}()
 	return f
+}
+
+// wait returns the token of the flight if it answers req, or its error. ok is
+// false if it answered another question: it was started without this claims
+// challenge, or before this token was rejected.
+func (f *flight) wait(ctx context.Context, req mailbox.TokenRequest) (h *held, ok bool, err error) {
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	switch {
+	case f.err == nil && f.held.token.Access != req.Rejected && (req.Claims == "" || req.Claims == f.claims):
+		return &f.held, true, nil
+	case f.err != nil && req.Claims == f.claims:
+		return nil, false, f.err
+	}
+	return nil, false, nil
 }
 
 var errAborted = errors.New("the refresh was aborted")
@@ -61,4 +88,23 @@ func (h *held) serves(req mailbox.TokenRequest, now time.Time) bool {
 		h.token.Access != req.Rejected &&
 		req.Claims == "" &&
 		(h.refreshAt.IsZero() || now.Before(h.refreshAt))
+}
+
+// covers reports whether the token can be handed out for req although asking for
+// a successor failed with err. The end of a grant is never covered up.
+func (h *held) covers(req mailbox.TokenRequest, err error, now time.Time) bool {
+	return !grantEnded(mailbox.ClassOf(err)) &&
+		h.token.Access != req.Rejected &&
+		req.Claims == "" &&
+		h.token.valid(now)
+}
+
+// postponed returns h with a later time to ask for a successor, since that failed
+// with err.
+func (h held) postponed(err error, now time.Time) held {
+	h.refreshAt = now.Add(max(earlyPause, asError(err).RetryAfter))
+	if last := h.token.Expiry.Add(-expiryMargin); !h.token.Expiry.IsZero() && h.refreshAt.After(last) {
+		h.refreshAt = last
+	}
+	return h
 }

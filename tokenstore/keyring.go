@@ -20,6 +20,15 @@ type AEAD interface {
 	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
 }
 
+// PrimaryChecker is implemented by an [AEAD] with several keys that can tell
+// which of them sealed something. [Vault.Rotate] then leaves alone what need not
+// be sealed again; with another AEAD it seals everything again.
+type PrimaryChecker interface {
+	// SealedByPrimary reports whether ciphertext names the key that Encrypt uses.
+	// It need not be able to open it.
+	SealedByPrimary(ciphertext []byte) bool
+}
+
 // Key is one key of a [Keyring]. It prints without its secret.
 type Key struct {
 	// ID names the key inside what it sealed, in clear: 1 to 255 bytes. Never
@@ -118,6 +127,12 @@ func (r *Keyring) Decrypt(ciphertext, associatedData []byte) ([]byte, error) {
 		return nil, ErrSealed
 	}
 	return plaintext, nil
+}
+
+// SealedByPrimary implements [PrimaryChecker].
+func (r *Keyring) SealedByPrimary(ciphertext []byte) bool {
+	head, _, ok := splitEnvelope(ciphertext)
+	return ok && string(head[2:]) == r.primary
 }
 
 // splitEnvelope cuts an envelope before its nonce.

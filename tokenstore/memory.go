@@ -4,14 +4,19 @@ import (
 	"bytes"
 	"context"
 	"iter"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
 
 // Memory is a [Store] in memory, for tests and for hosts whose mailboxes need
-// not survive a restart. Use [NewMemory].
+// not survive a restart. It is also a [TenantLister] and a [Locker], whose leases
+// last a minute. Use [NewMemory].
 type Memory struct {
+	leases leases
+
 	mu      sync.Mutex
 	records map[mailbox.TenantID]map[mailbox.MailboxID]Record
 	version int64
@@ -19,7 +24,10 @@ type Memory struct {
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{records: make(map[mailbox.TenantID]map[mailbox.MailboxID]Record)}
+	return &Memory{
+		leases:  newLeases(),
+		records: make(map[mailbox.TenantID]map[mailbox.MailboxID]Record),
+	}
 }
 
 // Get implements [Store].
@@ -64,24 +72,49 @@ func (m *Memory) Delete(ctx context.Context, ref mailbox.Ref) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.records[ref.Tenant], ref.Mailbox)
+	if len(m.records[ref.Tenant]) == 0 {
+		delete(m.records, ref.Tenant)
+	}
 	return nil
 }
 
 // List implements [Store]. It ranges over the records as they were when ranging
 // began.
 func (m *Memory) List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
-		for _, rec := range m.snapshot(tenant) {
+	return whileLive(ctx, func() []Record { return m.snapshot(tenant) })
+}
+
+// Tenants implements [TenantLister]. It ranges over the tenants as they were when
+// ranging began.
+func (m *Memory) Tenants(ctx context.Context) iter.Seq2[mailbox.TenantID, error] {
+	return whileLive(ctx, func() []mailbox.TenantID {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return slices.Collect(maps.Keys(m.records))
+	})
+}
+
+// Lock implements [Locker].
+func (m *Memory) Lock(ctx context.Context, ref mailbox.Ref) (Lease, error) {
+	return m.leases.lock(ctx, ref)
+}
+
+// whileLive ranges over a snapshot, which is taken when ranging begins, until ctx
+// is done.
+func whileLive[T any](ctx context.Context, snapshot func() []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		for _, v := range snapshot() {
 			if err := ctx.Err(); err != nil {
-				yield(Record{}, err)
+				yield(none, err)
 				return
 			}
-			if !yield(rec, nil) {
+			if !yield(v, nil) {
 				return
 			}
 		}
 		if err := ctx.Err(); err != nil {
-			yield(Record{}, err)
+			yield(none, err)
 		}
 	}
 }

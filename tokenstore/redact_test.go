@@ -80,10 +80,10 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := tokenstore.Client{ClientSecret: canaryApp}
+	client := &tokenstore.Client{ClientSecret: canaryApp}
 	for name, v := range map[string]any{
 		"Token": tok, "*Token": &tok, "Secret": tok.Refresh, "Key": key, "*Key": &key, "Keyring": ring,
-		"Vault": vault, "SourceConfig": config, "Source": source, "Client": client, "*Client": &client, "Record": rec,
+		"Vault": vault, "SourceConfig": config, "Source": source, "*Client": client, "Record": rec,
 		"mailbox.Session": mailbox.Session{Tokens: source},
 	} {
 		for how, printed := range printings(v) {

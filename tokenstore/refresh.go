@@ -16,6 +16,8 @@ const (
 	// stays the same. It is tried again then, since an administrator can lift a
 	// policy.
 	deadPause = 5 * time.Minute
+	// earlyLockWait is how long an early refresh waits for a lease.
+	earlyLockWait = time.Second
 	// earlyPause is the time between tries of an early refresh that fails.
 	earlyPause = 30 * time.Second
 	// maxRounds bounds how often a refresh starts over because somebody else
@@ -23,8 +25,9 @@ const (
 	maxRounds = 5
 )
 
-// disbelief is how long a refused grant is doubted where the store is no
-// Locker: the process that rotated the token may still be about to store it.
+// disbelief is how long a refused grant is doubted: the process that rotated the
+// token may still be about to store it, also where it held a lease, if that has
+// ended on it.
 var disbelief = [...]time.Duration{0, 250 * time.Millisecond, 500 * time.Millisecond, time.Second}
 
 // refusal remembers that the token endpoint said no, so that it is not asked
@@ -60,17 +63,20 @@ func (s *Source) renew(ctx context.Context, req mailbox.TokenRequest) (held, err
 			return cur.held, nil
 		}
 		if locker != nil {
-			lease, err := locker.Lock(ctx, ref)
+			lease, err := s.lock(ctx, locker, cur, req)
 			if err != nil {
-				return s.orCurrent(cur, req, storeFailed("lock token", ref, err))
+				return orCurrent(cur.held, req, storeFailed("lock token", ref, err))
 			}
 			defer lease.Release()
+			var cancel context.CancelFunc
+			ctx, cancel = within(ctx, lease)
+			defer cancel()
 			locker = nil
 			continue // the last holder may have refreshed
 		}
 		if isPending {
 			if err := s.savePending(ctx, cur, pending); err != nil {
-				return s.orCurrent(cur, req, err)
+				return orCurrent(cur.held, req, err)
 			}
 			continue
 		}
@@ -80,11 +86,11 @@ func (s *Source) renew(ctx context.Context, req mailbox.TokenRequest) (held, err
 			continue
 		}
 		if err != nil {
-			return s.orCurrent(cur, req, err)
+			return orCurrent(cur.held, req, err)
 		}
 		stored, err := s.save(ctx, cur, next)
 		if err != nil {
-			return s.orCurrent(cur, req, err)
+			return orCurrent(cur.held, req, err)
 		}
 		if !stored {
 			continue
@@ -97,6 +103,24 @@ func (s *Source) renew(ctx context.Context, req mailbox.TokenRequest) (held, err
 	return held{}, storeFailed("refresh token", ref, errTooManyConflicts)
 }
 
+// lock waits for the lease of the mailbox; not for long where the present token
+// will do, since then somebody else is refreshing it.
+func (s *Source) lock(ctx context.Context, locker Locker, cur current, req mailbox.TokenRequest) (Lease, error) {
+	if cur.covers(req, nil, time.Now()) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, earlyLockWait)
+		defer cancel()
+	}
+	return locker.Lock(ctx, s.config.Ref)
+}
+
+// within bounds the talk with the provider by a lease, and leaves room to store
+// what comes of it.
+func within(ctx context.Context, lease Lease) (context.Context, context.CancelFunc) {
+	room := min(saveTimeout, time.Until(lease.Until)/2)
+	return context.WithDeadline(ctx, lease.Until.Add(-room))
+}
+
 // load reads the stored token. A missing one is a dead grant: it was erased.
 func (s *Source) load(ctx context.Context) (current, error) {
 	epoch := s.config.Vault.epoch.Load()
@@ -104,7 +128,7 @@ func (s *Source) load(ctx context.Context) (current, error) {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		e := &mailbox.Error{Op: "load token", Class: mailbox.ClassReconnect, Code: "no_token", Err: err}
-		s.tellDead(ctx, e, 0)
+		tellDead(ctx, s.config.OnDead, s.failed(e), 0)
 		return current{}, e
 	case err != nil:
 		return current{}, err
@@ -118,19 +142,13 @@ func (s *Source) hold(t Token, epoch int64) held {
 	return held{token: t, refreshAt: t.refreshAt(s.early), epoch: epoch}
 }
 
-// orCurrent hides a failed early refresh behind the token that is still valid.
-// The end of a grant is never hidden.
-func (s *Source) orCurrent(cur current, req mailbox.TokenRequest, err error) (held, error) {
+// orCurrent hides a failure behind a token that is still valid, if it may.
+func orCurrent(cur held, req mailbox.TokenRequest, err error) (held, error) {
 	now := time.Now()
-	if grantEnded(mailbox.ClassOf(err)) || req.Claims != "" || cur.token.Access == req.Rejected || !cur.token.valid(now) {
+	if !cur.covers(req, err, now) {
 		return held{}, err
 	}
-	h := cur.held
-	h.refreshAt = now.Add(max(earlyPause, asError(err).RetryAfter))
-	if last := cur.token.Expiry.Add(-expiryMargin); !cur.token.Expiry.IsZero() && h.refreshAt.After(last) {
-		h.refreshAt = last
-	}
-	return h, nil
+	return cur.postponed(err, now), nil
 }
 
 // errSuperseded tells that the record was written by somebody else.
@@ -158,11 +176,27 @@ func (s *Source) ask(ctx context.Context, cur current, req mailbox.TokenRequest)
 		if err := s.superseded(ctx, cur.version); err != nil {
 			return Token{}, err
 		}
+		s.explain(e, cur.token)
 		pause = deadPause
-		s.tellDead(ctx, e, cur.version)
+		tellDead(ctx, s.config.OnDead, s.failed(e), cur.version)
 	}
 	s.refusal = refusal{err: e, version: cur.version, claims: req.Claims, until: time.Now().Add(pause)}
 	return Token{}, e
+}
+
+// explain fills in the cause of a refusal from the history of the grant, where
+// the provider can tell.
+func (s *Source) explain(e *mailbox.Error, t Token) {
+	explainer, ok := s.config.Client.Provider.(mailbox.GrantExplainer)
+	if !ok {
+		return
+	}
+	e.Cause = explainer.ExplainGrant(e, mailbox.GrantHistory{
+		GrantedAt:     t.GrantedAt,
+		UsedAt:        t.IssuedAt,
+		RefreshExpiry: t.RefreshExpiry,
+		RefusedAt:     time.Now(),
+	})
 }
 
 // standing returns the remembered refusal while it holds for the record.
@@ -178,13 +212,12 @@ func (r *refusal) standing(version int64, claims string, now time.Time) error {
 }
 
 // superseded returns errSuperseded if the record is no longer the one with the
-// version, nil if it is, and the store's error if that cannot be told.
+// version, nil if it is, and the store's error if that cannot be told. It only
+// reads, and so need not be done before a lease ends.
 func (s *Source) superseded(ctx context.Context, version int64) error {
-	waits := disbelief[:]
-	if _, ok := s.config.Vault.store.(Locker); ok {
-		waits = waits[:1] // nobody else is refreshing
-	}
-	for _, wait := range waits {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	for _, wait := range disbelief {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -200,14 +233,14 @@ func (s *Source) superseded(ctx context.Context, version int64) error {
 	return nil
 }
 
-// tellDead calls OnDead.
-func (s *Source) tellDead(ctx context.Context, e *mailbox.Error, version int64) {
-	if s.config.OnDead == nil {
+// tellDead calls an OnDead, if there is one.
+func tellDead(ctx context.Context, onDead func(context.Context, *mailbox.Error, int64), e *mailbox.Error, version int64) {
+	if onDead == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
-	s.config.OnDead(ctx, s.failed(e), version)
+	onDead(ctx, e, version)
 }
 
 // grantEnded reports whether a refusal of this class means that the grant is of
@@ -219,57 +252,4 @@ func grantEnded(c mailbox.Class) bool {
 	default:
 		return false
 	}
-}
-
-// save stores next over cur, the record it came from. It returns false if
-// somebody else's newer token has to be used instead. When it fails, a rotated
-// refresh token is kept in memory for the next call.
-func (s *Source) save(ctx context.Context, cur current, next Token) (bool, error) {
-	v, ref := s.config.Vault, s.config.Ref
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
-	defer cancel()
-	rotated := next.Refresh != cur.token.Refresh
-
-	err := error(ErrConflict)
-	version := cur.version
-	for range maxConflicts {
-		_, err = v.put(ctx, ref, s.config.Client.Provider.Name(), next, version)
-		if !errors.Is(err, ErrConflict) {
-			break
-		}
-		var now opened
-		if now, err = v.load(ctx, ref); err != nil && !errors.Is(err, ErrNotFound) {
-			break
-		}
-		// The record was erased, or holds the refresh token of a winner or of a
-		// new grant: ours is worth nothing any more. With the same refresh token
-		// in it, it was only sealed again, or somebody else has refreshed at a
-		// provider that does not rotate.
-		if err != nil || now.token.Refresh != cur.token.Refresh || !rotated {
-			v.forgetUnsaved(ref)
-			return false, nil
-		}
-		version, err = now.version, errTooManyConflicts
-	}
-	switch {
-	case err == nil:
-		v.forgetUnsaved(ref)
-		return true, nil
-	case !rotated:
-		return true, nil // nothing is lost if it is not stored
-	default:
-		v.keepUnsaved(ref, unsaved{token: next, from: cur.token.Refresh})
-		return false, storeFailed("store token", ref, err)
-	}
-}
-
-// savePending stores a rotated token that the store refused earlier, unless the
-// record was written by somebody else since.
-func (s *Source) savePending(ctx context.Context, cur current, u unsaved) error {
-	if u.from != cur.token.Refresh {
-		s.config.Vault.forgetUnsaved(s.config.Ref)
-		return nil
-	}
-	_, err := s.save(ctx, cur, u.token)
-	return err
 }

@@ -26,7 +26,8 @@ type SourceConfig struct {
 	// token's life.
 	Early time.Duration
 	// Timeout bounds a refresh, including the wait for a Locker; 0 means 30 s.
-	// Storing the result is not cut short by it.
+	// Storing the result is not cut short by it. The provider is not asked any
+	// more when a lease is about to end.
 	Timeout time.Duration
 	// OnDead is called when the provider says that the grant has ended or does
 	// not suffice any more: the error is of mailbox.ClassReconnect, ClassConsent,
@@ -34,7 +35,7 @@ type SourceConfig struct {
 	// if the store holds another by now, the mailbox was reconnected and the news
 	// is stale. It is called before the callers of Token get the error, once per
 	// refusal, and must return soon. nil means nobody wants to know.
-	OnDead func(ctx context.Context, err *mailbox.Error, version int64)
+	OnDead func(ctx context.Context, err *mailbox.Error, version int64) `json:"-"`
 }
 
 // Format prints which mailbox it is for, with every verb.
@@ -73,19 +74,23 @@ func NewSource(c SourceConfig) *Source {
 	}
 	return &Source{
 		config: c,
-		early:  c.Early + rand.N(c.Early/5+1),
+		early:  jitter(c.Early),
 	}
 }
+
+// jitter returns up to a fifth more than early.
+func jitter(early time.Duration) time.Duration { return early + rand.N(early/5+1) }
 
 // Format prints nothing of what is inside, with every verb.
 func (s *Source) Format(f fmt.State, _ rune) { io.WriteString(f, "Source{"+redacted+"}") }
 
 // Token implements [mailbox.TokenSource]. Errors are *mailbox.Error:
 // ClassReconnect, ClassConsent, ClassAdmin and ClassNoMailbox when the grant has
-// ended or does not suffice; ClassConfig when the app's registration or secret,
-// or the keys of the vault, are at fault; ClassStorage when the store is;
-// ClassUnavailable and ClassThrottled when the provider is. The last two come
-// with an unchanged grant: try again later.
+// ended or does not suffice, with the Cause as far as the provider lets it be
+// known; ClassConfig when the app's registration or secret, or the keys of the
+// vault, are at fault; ClassStorage when the store is; ClassUnavailable and
+// ClassThrottled when the provider is. The last four come with an unchanged
+// grant, and only when the access token in hand has expired: try again later.
 func (s *Source) Token(ctx context.Context, req mailbox.TokenRequest) (mailbox.AccessToken, error) {
 	if err := ctx.Err(); err != nil {
 		return "", s.failed(err)
@@ -98,35 +103,36 @@ func (s *Source) Token(ctx context.Context, req mailbox.TokenRequest) (mailbox.A
 		return h.token.Access, nil
 	}
 	for {
-		f := v.join(ctx, s.config.Ref, req.Claims, func(ctx context.Context) (held, error) {
+		f := v.flights.join(ctx, s.config.Ref, req.Claims, func(ctx context.Context) (held, error) {
 			return s.renew(ctx, req)
 		})
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return "", s.failed(ctx.Err())
+		switch h, ok, err := f.wait(ctx, req); {
+		case err != nil:
+			if t, ok := s.inHand(ctx, req, err); ok {
+				return t, nil
+			}
+			return "", s.failed(err)
+		case ok:
+			s.held.Store(h)
+			return h.token.Access, nil
 		}
-		switch {
-		case f.err == nil && f.held.token.Access != req.Rejected && (req.Claims == "" || req.Claims == f.claims):
-			s.held.Store(&f.held)
-			return f.held.token.Access, nil
-		case f.err != nil && req.Claims == f.claims:
-			return "", s.failed(f.err)
-		}
-		// The flight answered another question: it was started without this
-		// claims challenge, or before this token was rejected. Ask again.
 	}
+}
+
+// inHand returns the token that was handed out last, if it still does where
+// nothing better is to be had: the store cannot be read.
+func (s *Source) inHand(ctx context.Context, req mailbox.TokenRequest, err error) (mailbox.AccessToken, bool) {
+	now := time.Now()
+	h := s.held.Load()
+	if h == nil || h.epoch != s.config.Vault.epoch.Load() || ctx.Err() != nil || !h.covers(req, err, now) {
+		return "", false
+	}
+	next := h.postponed(err, now)
+	s.held.Store(&next)
+	return next.token.Access, true
 }
 
 // failed returns err as an error of the caller's own.
 func (s *Source) failed(err error) *mailbox.Error {
-	e := asError(err)
-	if e.Op == "" {
-		e.Op = "token"
-	}
-	if s.config.Client != nil && s.config.Client.Provider != nil {
-		e.Provider = s.config.Client.Provider.Name()
-	}
-	e.Mailbox = s.config.Ref.Mailbox
-	return e
+	return ofMailbox(err, s.config.Client, s.config.Ref)
 }

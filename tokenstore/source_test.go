@@ -228,7 +228,8 @@ func TestSourceEndpointTrouble(t *testing.T) {
 				if len(f.dead) != 0 {
 					t.Errorf("OnDead was called: %v", f.dead)
 				}
-				f.want(t, "access-1") // and the next try works
+				time.Sleep(time.Minute) // an app that was refused pauses
+				f.want(t, "access-1")   // and the next try works
 			})
 		})
 	}

@@ -3,7 +3,6 @@ package tokenstore
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,14 @@ const maxSealed = 1 << 20
 // moved to another mailbox cannot be opened. It is safe for concurrent use. Use
 // [NewVault], once per store and process: the sources of one Vault share their
 // refreshes.
+//
+// A Vault remembers the newest version that it has seen of each record, of at
+// most 262,144 mailboxes, and refuses an older one, one with the same version and
+// other bytes, and one that it has seen deleted, with ErrSealed: somebody has put
+// an old row back. It also refuses the records of a database that was set back to
+// a backup, until the process is started again or the mailbox is connected again.
+// What it cannot tell: an older row that is put back while no process runs that
+// has seen a newer one, or that is given a higher version along with it.
 type Vault struct {
 	store Store
 	aead  AEAD
@@ -30,18 +37,21 @@ type Vault struct {
 	// disconnect), so that sources drop the tokens they hold in memory.
 	epoch atomic.Int64
 
+	flights flights   // refreshes that are running
+	seen    sightings // records
+
 	mu      sync.Mutex
-	flights map[mailbox.Ref]*flight // refreshes that are running
 	unsaved map[mailbox.Ref]unsaved // refreshed tokens that the store refused
 }
 
 // NewVault returns a Vault on s, sealed by a. Without either, every call fails
-// with mailbox.ClassConfig: there is no storing in plain text.
+// with mailbox.ClassConfig: plain text has to be asked for, see [Unencrypted].
 func NewVault(s Store, a AEAD) *Vault {
 	return &Vault{
 		store:   s,
 		aead:    a,
-		flights: make(map[mailbox.Ref]*flight),
+		flights: newFlights(),
+		seen:    newSightings(maxSightings),
 		unsaved: make(map[mailbox.Ref]unsaved),
 	}
 }
@@ -94,38 +104,63 @@ func (v *Vault) Delete(ctx context.Context, ref mailbox.Ref) error {
 		return err
 	}
 	v.forgetUnsaved(ref)
-	return storeFailed("delete token", ref, v.store.Delete(ctx, ref))
+	old := v.seen.of(ref)
+	if err := v.store.Delete(ctx, ref); err != nil {
+		return storeFailed("delete token", ref, err)
+	}
+	v.seen.forget(ref, old)
+	return nil
 }
 
 // opened is a record with its token in clear.
 type opened struct {
 	token    Token
+	plain    []byte // the token as it was sealed
 	provider mailbox.ProviderName
 	version  int64
+	sealed   []byte
 }
 
 func (v *Vault) load(ctx context.Context, ref mailbox.Ref) (opened, error) {
 	if err := v.ready(ref); err != nil {
 		return opened{}, err
 	}
+	old := v.seen.of(ref)
 	rec, err := v.store.Get(ctx, ref)
 	if err != nil {
+		if errors.Is(err, ErrNotFound) {
+			v.seen.forget(ref, old)
+		}
 		return opened{}, storeFailed("load token", ref, err)
 	}
+	now := sightingOf(rec)
+	if old.replayed(now) {
+		return opened{provider: rec.Provider, version: rec.Version}, ErrSealed
+	}
+	o, err := v.open(ref, rec)
+	if err == nil {
+		v.seen.note(ref, old, now)
+	}
+	return o, err
+}
+
+// open opens a record that came for ref. On ErrSealed the token is missing. The
+// ref that was asked for is bound, not the one that came back: a store that
+// returns another mailbox's record is found out here.
+func (v *Vault) open(ref mailbox.Ref, rec Record) (opened, error) {
 	o := opened{provider: rec.Provider, version: rec.Version}
 	if len(rec.Sealed) > maxSealed {
 		return o, ErrSealed
 	}
-	// The ref that was asked for is bound, not the one that came back: a store
-	// that returns another mailbox's record is found out here.
 	plain, err := v.aead.Decrypt(rec.Sealed, binding(ref, rec.Provider))
 	if err != nil {
 		return o, ErrSealed // whatever the AEAD says would say too much
 	}
-	o.token, err = decodeToken(plain)
+	token, err := decodeToken(plain)
 	if err != nil {
 		return o, ErrSealed
 	}
+	o.token, o.plain, o.sealed = token, plain, rec.Sealed
 	return o, nil
 }
 
@@ -140,6 +175,11 @@ func (v *Vault) put(ctx context.Context, ref mailbox.Ref, provider mailbox.Provi
 	if err != nil {
 		return 0, err
 	}
+	return v.seal(ctx, ref, provider, plain, version)
+}
+
+// seal stores a token as encodeToken wrote it.
+func (v *Vault) seal(ctx context.Context, ref mailbox.Ref, provider mailbox.ProviderName, plain []byte, version int64) (int64, error) {
 	sealed, err := v.aead.Encrypt(plain, binding(ref, provider))
 	if err != nil {
 		return 0, &mailbox.Error{Op: "seal token", Mailbox: ref.Mailbox, Class: mailbox.ClassConfig, Err: err}
@@ -147,14 +187,21 @@ func (v *Vault) put(ctx context.Context, ref mailbox.Ref, provider mailbox.Provi
 	if len(sealed) > maxSealed {
 		return 0, mailbox.Invalid("token", "less than 1 MiB when sealed", "is too long")
 	}
-	rec, err := v.store.Put(ctx, Record{
+	old := v.seen.of(ref)
+	rec := Record{
 		Ref:       ref,
 		Provider:  provider,
 		Version:   version,
 		Sealed:    sealed,
 		UpdatedAt: time.Now().UTC().Truncate(time.Microsecond),
-	})
-	return rec.Version, storeFailed("store token", ref, err)
+	}
+	stored, err := v.store.Put(ctx, rec)
+	if err != nil {
+		return 0, storeFailed("store token", ref, err)
+	}
+	rec.Version = stored.Version
+	v.seen.note(ref, old, sightingOf(rec))
+	return rec.Version, nil
 }
 
 func (v *Vault) ready(ref mailbox.Ref) error {
@@ -176,82 +223,4 @@ func binding(ref mailbox.Ref, provider mailbox.ProviderName) []byte {
 		b = append(b, part...)
 	}
 	return b
-}
-
-// plainToken is the form in which a token is sealed. The names are stored: they
-// never change.
-type plainToken struct {
-	Access        string    `json:"access"`
-	Refresh       string    `json:"refresh,omitempty"`
-	Type          string    `json:"type,omitempty"`
-	Expiry        time.Time `json:"expiry,omitzero"`
-	IssuedAt      time.Time `json:"issued_at,omitzero"`
-	GrantedAt     time.Time `json:"granted_at,omitzero"`
-	RefreshExpiry time.Time `json:"refresh_expiry,omitzero"`
-	Scopes        []string  `json:"scopes,omitempty"`
-}
-
-func encodeToken(t Token) ([]byte, error) {
-	switch {
-	case t.Access == "" && t.Refresh == "":
-		return nil, mailbox.Invalid("token", "an access or a refresh token", "is empty")
-	case !printable(string(t.Access)) || !printable(string(t.Refresh)):
-		return nil, mailbox.Invalid("token", "printable ASCII (RFC 6749, A.12)", "has other characters")
-	}
-	b, err := json.Marshal(plainToken{
-		Access:        string(t.Access),
-		Refresh:       string(t.Refresh),
-		Type:          t.Type,
-		Expiry:        t.Expiry.UTC(),
-		IssuedAt:      t.IssuedAt.UTC(),
-		GrantedAt:     t.GrantedAt.UTC(),
-		RefreshExpiry: t.RefreshExpiry.UTC(),
-		Scopes:        t.Scopes,
-	})
-	if err != nil { // strings always marshal, times do not
-		return nil, mailbox.Invalid("token", "times up to the year 9999", "has a time out of range")
-	}
-	return b, nil
-}
-
-func decodeToken(b []byte) (Token, error) {
-	var p plainToken
-	if err := json.Unmarshal(b, &p); err != nil {
-		return Token{}, err
-	}
-	return Token{
-		Access:        mailbox.AccessToken(p.Access),
-		Refresh:       Secret(p.Refresh),
-		Type:          p.Type,
-		Expiry:        p.Expiry,
-		IssuedAt:      p.IssuedAt,
-		GrantedAt:     p.GrantedAt,
-		RefreshExpiry: p.RefreshExpiry,
-		Scopes:        p.Scopes,
-	}, nil
-}
-
-// unsaved is a refreshed token that could not be stored yet.
-type unsaved struct {
-	token Token
-	from  Secret // the refresh token that it replaces
-}
-
-func (v *Vault) keepUnsaved(ref mailbox.Ref, u unsaved) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.unsaved[ref] = u
-}
-
-func (v *Vault) unsavedOf(ref mailbox.Ref) (unsaved, bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	u, ok := v.unsaved[ref]
-	return u, ok
-}
-
-func (v *Vault) forgetUnsaved(ref mailbox.Ref) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.unsaved, ref)
 }

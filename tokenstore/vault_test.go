@@ -21,9 +21,13 @@ func TestMemory(t *testing.T) {
 	tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return tokenstore.NewMemory() })
 }
 
-func TestLockingStore(t *testing.T) {
+func TestMemoryLeases(t *testing.T) {
 	t.Parallel()
-	tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return newLockingStore() })
+	tokenstoretest.TestLeases(t, func(_ *testing.T, life time.Duration) tokenstore.Store {
+		m := tokenstore.NewMemory()
+		m.SetLeaseLife(life)
+		return m
+	})
 }
 
 func TestVaultRoundTrip(t *testing.T) {
