@@ -124,7 +124,7 @@ func TestCheckMeetsADeadParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := family(t)
 		time.Sleep(2 * time.Hour)
-		h.outlook.trouble["/token"] = answer(400, `{"error":"invalid_grant"}`)
+		h.outlook.trouble["/contoso/token"] = answer(400, `{"error":"invalid_grant"}`)
 		if a, err := h.Check(t.Context(), support); err != nil || a.State != mailbox.StateNeedsReconnect || a.Cause != mailbox.CauseParent {
 			t.Errorf("%s %s, %v", a.State, a.Cause, err)
 		}

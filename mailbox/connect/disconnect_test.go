@@ -111,7 +111,10 @@ func (m *machine) InUse(ctx context.Context, p mailbox.ProviderName, subject str
 
 func (m *machine) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	err = m.step("request "+req.URL.Path, func() (err error) { resp, err = m.net.RoundTrip(req); return err })
-	return resp, err
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
 }
 
 // vaultOf is the machine's way to the tokens.
@@ -319,7 +322,7 @@ func TestRoomsAtConnectAndReconnect(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Hour)
-		h.outlook.trouble["/token"] = answer(400, `{"error":"invalid_grant"}`)
+		h.outlook.trouble["/contoso/token"] = answer(400, `{"error":"invalid_grant"}`)
 		if _, err := tokensOf(mb).Token(t.Context(), mailbox.TokenRequest{}); !errors.Is(err, mailbox.ClassReconnect) {
 			t.Fatalf("Token: %v", err)
 		}
@@ -327,7 +330,7 @@ func TestRoomsAtConnectAndReconnect(t *testing.T) {
 		if err := h.Disconnect(t.Context(), support); err != nil {
 			t.Fatal(err)
 		}
-		h.outlook.trouble["/token"] = answer(400, `{"error":"invalid_grant"}`)
+		h.outlook.trouble["/contoso/token"] = answer(400, `{"error":"invalid_grant"}`)
 		time.Sleep(2 * time.Hour)
 		mb, err = h.Open(t.Context(), ref)
 		if err != nil {

@@ -40,7 +40,7 @@ func TestConnectShared(t *testing.T) {
 	a := h.connectShared(t, supportRequest())
 	want := mailbox.Account{
 		Ref: support, Owner: "team-1", Provider: mailbox.Outlook, Subject: "sub-support",
-		Address: "support@example.com", Name: "support", Access: mailbox.AccessShared, Parent: ref.Mailbox,
+		Address: "support@example.com", Name: "support", Directory: "contoso", Access: mailbox.AccessShared, Parent: ref.Mailbox,
 		Wanted: wanted, Capabilities: wanted, State: mailbox.StateConnected, Version: 1,
 	}
 	if diff := cmp.Diff(want, a, cmpopts.IgnoreFields(mailbox.Account{}, "StateSince", "ConnectedAt", "Link")); diff != "" {
@@ -214,7 +214,7 @@ func TestSharedFollowsItsParent(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Hour)
-		h.outlook.trouble["/token"] = answer(400, `{"error":"invalid_grant"}`)
+		h.outlook.trouble["/contoso/token"] = answer(400, `{"error":"invalid_grant"}`)
 		if _, err := mb.(*member).session.Tokens.Token(t.Context(), mailbox.TokenRequest{}); !errors.Is(err, mailbox.ClassReconnect) {
 			t.Fatalf("Token: %v", err)
 		}
