@@ -139,3 +139,19 @@ func TestCheckMeetsADeadParent(t *testing.T) {
 		}
 	})
 }
+
+// A reconnect is never what a shared mailbox needs by itself.
+func TestCheckOfSharedIsRefused(t *testing.T) {
+	t.Parallel()
+	h, o := family(t)
+	o.mu.Lock()
+	o.refusal = &mailbox.Error{Class: mailbox.ClassReconnect}
+	o.mu.Unlock()
+	a, err := h.Check(t.Context(), support)
+	if mailbox.ClassOf(err) != mailbox.ClassReconnect || a.State != mailbox.StateConnected {
+		t.Errorf("%s, %v", a.State, err)
+	}
+	if got := h.accountOf(t, support); got.State != mailbox.StateConnected {
+		t.Errorf("state %s", got.State)
+	}
+}

@@ -58,13 +58,15 @@ func (a App) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "App{%q, %q}", a.Name,
 // LogValue prints everything but the secret.
 func (a App) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(a)) }
 
-func (a *App) client() *tokenstore.Client {
+func (a *App) client(field string) (*tokenstore.Client, error) {
+	account, err := a.serviceAccount(field)
 	return &tokenstore.Client{
-		Provider:     a.Provider,
-		ClientID:     a.ClientID,
-		ClientSecret: tokenstore.Secret(a.ClientSecret),
-		Transport:    a.Transport,
-	}
+		Provider:       a.Provider,
+		ClientID:       a.ClientID,
+		ClientSecret:   tokenstore.Secret(a.ClientSecret),
+		ServiceAccount: account,
+		Transport:      a.Transport,
+	}, err
 }
 
 // Config is what a [Connector] needs. Apps, Accounts, Vault and StateKey are
@@ -198,15 +200,20 @@ func New(c Config) (*Connector, error) {
 	conn.secure = secure(c.AdminConsentURL)
 	for i := range c.Apps {
 		app := &c.Apps[i]
-		if err := app.check(fmt.Sprintf("Apps[%d]", i)); err != nil {
+		field := fmt.Sprintf("Apps[%d]", i)
+		if err := app.check(field); err != nil {
 			return nil, err
 		}
 		key := appKey{app.Provider.Name(), app.Name}
 		if conn.apps[key] != nil {
-			return nil, mailbox.Invalid(fmt.Sprintf("Apps[%d].Name", i), "a different name for every app of a provider", "is used twice")
+			return nil, mailbox.Invalid(field+".Name", "a different name for every app of a provider", "is used twice")
 		}
-		conn.apps[key] = app
-		conn.clients[app] = app.client()
+		client, err := app.client(field)
+		if err != nil {
+			return nil, err
+		}
+		client.OnFault = conn.alarm(app)
+		conn.apps[key], conn.clients[app] = app, client
 		conn.verifiers[app] = newVerifier(app)
 		conn.secure = conn.secure && secure(app.RedirectURL, app.AdminRedirectURL)
 	}

@@ -127,6 +127,6 @@ func (c *Connector) erase(ctx context.Context, ref mailbox.Ref) error {
 	case err != nil || a.State != mailbox.StateDisconnected:
 		return err
 	}
-	c.sources.drop(sourceKey{ref: ref})
+	c.sources.drop(ref)
 	return c.config.Vault.Delete(ctx, ref)
 }

@@ -77,7 +77,13 @@ func (c *Connector) session(a, grant mailbox.Account) (*App, mailbox.Session, er
 	if err != nil {
 		return nil, mailbox.Session{}, err
 	}
-	return app, mailbox.Session{Tokens: c.userTokens(app, grant), Transport: app.Transport}, nil
+	session := mailbox.Session{Transport: app.Transport}
+	if a.Access == mailbox.AccessApp {
+		session.Tokens, err = c.appTokens(app, a)
+	} else {
+		session.Tokens = c.userTokens(app, grant)
+	}
+	return app, session, err
 }
 
 // appOf returns the app that an account was connected with.
@@ -91,7 +97,7 @@ func (c *Connector) appOf(a mailbox.Account) (*App, error) {
 // userTokens returns the tokens of the grant of an account. What the provider
 // says about its end is about that account, whoever asked for a token.
 func (c *Connector) userTokens(app *App, a mailbox.Account) mailbox.TokenSource {
-	return c.sources.get(sourceKey{ref: a.Ref}, a.Version, func() mailbox.TokenSource {
+	return c.sources.get(a.Ref, a.Version, func() mailbox.TokenSource {
 		return tokenstore.NewSource(tokenstore.SourceConfig{
 			Vault:     c.config.Vault,
 			Ref:       a.Ref,

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -84,16 +85,12 @@ func (c *Connector) connectShared(ctx context.Context, r SharedRequest) (mailbox
 	if r.Parent == r.Mailbox {
 		return mailbox.Account{}, mailbox.Invalid("parent", "another mailbox", "is the mailbox itself")
 	}
-	want := r.Want &^ mailbox.CanShared
-	if want == 0 {
-		if want, err = c.wanted(ctx, r.Ref); err != nil {
-			return mailbox.Account{}, err
-		}
+	known, err := c.known(ctx, r.Ref)
+	if err != nil {
+		return mailbox.Account{}, err
 	}
 	allowed := c.sharedCapabilities(parent)
-	if want == 0 {
-		want = allowed
-	}
+	want := cmp.Or(r.Want&^mailbox.CanShared, known.Wanted&^mailbox.CanShared, allowed)
 	a := mailbox.Account{
 		Ref: r.Ref, Owner: r.Owner, Provider: parent.Provider, App: parent.App, Directory: parent.Directory,
 		Access: mailbox.AccessShared, Parent: r.Parent, Address: r.Address,
@@ -146,13 +143,13 @@ func (c *Connector) sharing(ctx context.Context, ref mailbox.Ref) (mailbox.Accou
 	return a, nil
 }
 
-// wanted returns what was wanted of a mailbox when it was connected last.
-func (c *Connector) wanted(ctx context.Context, ref mailbox.Ref) (mailbox.Capabilities, error) {
+// known returns the account of a mailbox, the zero Account if there is none.
+func (c *Connector) known(ctx context.Context, ref mailbox.Ref) (mailbox.Account, error) {
 	a, err := c.config.Accounts.Get(ctx, ref)
 	if errors.Is(err, ErrNotFound) {
-		return 0, nil
+		return mailbox.Account{}, nil
 	}
-	return a.Wanted, err
+	return a, err
 }
 
 func unsupported() error { return &mailbox.Error{Class: mailbox.ClassUnsupported} }

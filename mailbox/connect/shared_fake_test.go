@@ -22,15 +22,14 @@ type organisation struct {
 
 	mu      sync.Mutex
 	members map[string][]string // by the local part of the shared address
-	apps    map[string]bool     // directories whose administrator agreed
-	probes  int
+	apps    []string            // directories whose administrator opened them to the app
+	refusal *mailbox.Error      // of the next probe
 }
 
 func newOrganisation(s *service) *organisation {
 	return &organisation{
 		service: s,
 		members: map[string][]string{"support": {"ann", "bob"}, "info": {"ann"}},
-		apps:    make(map[string]bool),
 	}
 }
 
@@ -67,7 +66,10 @@ func (o *organisation) IdentifyAccount(ctx context.Context, a mailbox.Account, s
 	o.service.mu.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.probes++
+	if refusal := o.refusal; refusal != nil {
+		o.refusal = nil
+		return mailbox.Identity{}, refusal
+	}
 	name, _, _ := strings.Cut(a.Address, "@")
 	members, ok := o.members[name]
 	switch {
@@ -124,26 +126,27 @@ func (o *organisation) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req.Body = io.NopCloser(bytes.NewReader(b))
 	form, _ := url.ParseQuery(string(b))
-	if form.Get("grant_type") == "client_credentials" && !o.trouble401(req.URL.Path) {
-		o.mu.Lock()
-		allowed := o.apps["d1"]
-		o.mu.Unlock()
-		o.service.mu.Lock()
-		defer o.service.mu.Unlock()
-		o.service.requests = append(o.service.requests, req.URL.Path+"?app")
-		if !allowed {
-			return answer(400, `{"error":"admin_policy_enforced"}`), nil
-		}
-		return answer(200, `{"access_token":"canary-app-access","token_type":"Bearer","expires_in":3600}`), nil
+	if form.Get("grant_type") != "client_credentials" {
+		return o.service.RoundTrip(req)
 	}
-	return o.service.RoundTrip(req)
+	directory, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/"), "/")
+	o.service.mu.Lock()
+	o.service.requests = append(o.service.requests, req.URL.Path+"?app")
+	o.service.mu.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !slices.Contains(o.apps, directory) || form.Get("scope") != ".default" || form.Get("client_secret") != canarySecret {
+		return answer(400, `{"error":"admin_policy_enforced"}`), nil
+	}
+	return answer(200, `{"access_token":"canary-app-access","token_type":"Bearer","expires_in":3600}`), nil
 }
 
-// trouble401 reports whether the next request to the path is to fail.
-func (o *organisation) trouble401(path string) bool {
-	o.service.mu.Lock()
-	defer o.service.mu.Unlock()
-	return o.service.trouble[path] != nil
+// allow sets the directories whose administrator has opened all mailboxes to the
+// app.
+func (o *organisation) allow(directories ...string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.apps = directories
 }
 
 func (o *organisation) set(shared string, members ...string) {

@@ -96,7 +96,7 @@ func TestConnectSharedRefused(t *testing.T) {
 		cause   mailbox.Cause
 	}{
 		"no such parent":       {edit: func(r *connect.SharedRequest) { r.Parent = "missing" }, class: mailbox.ClassNotFound},
-		"parent of a tenant":   {edit: func(r *connect.SharedRequest) { r.Tenant = "other" }, class: mailbox.ClassNotFound},
+		"of another tenant":    {edit: func(r *connect.SharedRequest) { r.Tenant = "other" }, class: mailbox.ClassNotFound},
 		"its own parent":       {edit: func(r *connect.SharedRequest) { r.Mailbox = ref.Mailbox }, class: mailbox.ClassInvalid},
 		"no address":           {edit: func(r *connect.SharedRequest) { r.Address = "" }, class: mailbox.ClassInvalid},
 		"address with a path":  {edit: func(r *connect.SharedRequest) { r.Address = "../me@example.com" }, class: mailbox.ClassInvalid},

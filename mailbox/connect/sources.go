@@ -19,16 +19,7 @@ type sources struct {
 	max int
 
 	mu   sync.Mutex
-	kept map[sourceKey]keptSource
-}
-
-// sourceKey tells whose tokens a source gives: those of a mailbox, or those that
-// an app gets in its own right.
-type sourceKey struct {
-	ref mailbox.Ref
-
-	app                        *App
-	directory, subject, scopes string
+	kept map[mailbox.Ref]keptSource
 }
 
 type keptSource struct {
@@ -37,15 +28,15 @@ type keptSource struct {
 }
 
 func newSources(limit int) *sources {
-	return &sources{max: limit, kept: make(map[sourceKey]keptSource)}
+	return &sources{max: limit, kept: make(map[mailbox.Ref]keptSource)}
 }
 
 // get returns the kept source, or that of create. A source that was kept with
 // another version is replaced: what it knows may be out of date.
-func (s *sources) get(key sourceKey, version int64, create func() mailbox.TokenSource) mailbox.TokenSource {
+func (s *sources) get(ref mailbox.Ref, version int64, create func() mailbox.TokenSource) mailbox.TokenSource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept, ok := s.kept[key]
+	kept, ok := s.kept[ref]
 	if ok && kept.version == version {
 		return kept.source
 	}
@@ -56,14 +47,14 @@ func (s *sources) get(key sourceKey, version int64, create func() mailbox.TokenS
 		}
 	}
 	kept = keptSource{version: version, source: create()}
-	s.kept[key] = kept
+	s.kept[ref] = kept
 	return kept.source
 }
 
 // drop forgets a source, so that its token leaves the memory with the last
 // mailbox that is open.
-func (s *sources) drop(key sourceKey) {
+func (s *sources) drop(ref mailbox.Ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.kept, key)
+	delete(s.kept, ref)
 }

@@ -36,7 +36,7 @@ func (c *Connector) grantEnded(ctx context.Context, ref mailbox.Ref, refusal *ma
 	if err == nil && a.Capabilities.Has(mailbox.CanShared) {
 		err = c.lead(ctx, a, refusal)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotFound) { // one that is not stored yet
 		c.log.WarnContext(ctx, "marking an account failed", "tenant", ref.Tenant, "mailbox", ref.Mailbox, "error", err)
 	}
 }
