@@ -3,6 +3,7 @@ package tokenstore_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/mailtether/mailtether/tokenstore"
 	"github.com/mailtether/mailtether/tokenstore/tokenstoretest"
@@ -27,6 +28,15 @@ func TestFile(t *testing.T) {
 	t.Parallel()
 	tokenstoretest.TestStore(t, func(t *testing.T) tokenstore.Store {
 		f, _ := newFile(t)
+		return f
+	})
+}
+
+func TestFileLeases(t *testing.T) {
+	t.Parallel()
+	tokenstoretest.TestLeases(t, func(t *testing.T, life time.Duration) tokenstore.Store {
+		f, _ := newFile(t)
+		f.SetLeaseLife(life)
 		return f
 	})
 }

@@ -21,6 +21,15 @@ func TestMemory(t *testing.T) {
 	tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return tokenstore.NewMemory() })
 }
 
+func TestMemoryLeases(t *testing.T) {
+	t.Parallel()
+	tokenstoretest.TestLeases(t, func(_ *testing.T, life time.Duration) tokenstore.Store {
+		m := tokenstore.NewMemory()
+		m.SetLeaseLife(life)
+		return m
+	})
+}
+
 func TestVaultRoundTrip(t *testing.T) {
 	t.Parallel()
 	v := tokenstore.NewVault(tokenstore.NewMemory(), newKeyring(t, "k1"))

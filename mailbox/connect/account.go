@@ -44,11 +44,23 @@ type AccountStore interface {
 type Memory struct {
 	mu       sync.Mutex
 	accounts map[mailbox.TenantID]map[mailbox.MailboxID]mailbox.Account
+	links    map[string]mailbox.Ref // who holds a Link
+	uses     map[use]int            // what InUse answers
+}
+
+// use is what accounts are counted by.
+type use struct {
+	provider mailbox.ProviderName
+	subject  string
 }
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{accounts: make(map[mailbox.TenantID]map[mailbox.MailboxID]mailbox.Account)}
+	return &Memory{
+		accounts: make(map[mailbox.TenantID]map[mailbox.MailboxID]mailbox.Account),
+		links:    make(map[string]mailbox.Ref),
+		uses:     make(map[use]int),
+	}
 }
 
 // Get implements [AccountStore].
@@ -73,22 +85,40 @@ func (m *Memory) Put(ctx context.Context, a mailbox.Account) (mailbox.Account, e
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	// The zero Account of a missing entry has the version of one to create.
-	if m.accounts[a.Tenant][a.Mailbox].Version != a.Version {
+	old := m.accounts[a.Tenant][a.Mailbox]
+	if old.Version != a.Version {
 		return mailbox.Account{}, ErrConflict
 	}
-	for tenant, accounts := range m.accounts {
-		for id, other := range accounts {
-			if a.Link != "" && other.Link == a.Link && (tenant != a.Tenant || id != a.Mailbox) {
-				return mailbox.Account{}, ErrLinked
-			}
-		}
+	if holder, ok := m.links[a.Link]; ok && holder != a.Ref {
+		return mailbox.Account{}, ErrLinked
 	}
 	a.Version++
 	if m.accounts[a.Tenant] == nil {
 		m.accounts[a.Tenant] = make(map[mailbox.MailboxID]mailbox.Account)
 	}
 	m.accounts[a.Tenant][a.Mailbox] = cloneAccount(a)
+	m.index(old, a)
 	return a, nil
+}
+
+// index keeps links and uses in step with an account that changes from old, the
+// zero Account for a new one.
+func (m *Memory) index(old, a mailbox.Account) {
+	if old.Link != a.Link {
+		delete(m.links, old.Link)
+	}
+	if a.Link != "" {
+		m.links[a.Link] = a.Ref
+	}
+	if old.Version != 0 && old.State != mailbox.StateDisconnected {
+		key := use{old.Provider, old.Subject}
+		if m.uses[key]--; m.uses[key] == 0 {
+			delete(m.uses, key)
+		}
+	}
+	if a.State != mailbox.StateDisconnected {
+		m.uses[use{a.Provider, a.Subject}]++
+	}
 }
 
 // InUse implements [AccountStore].
@@ -98,15 +128,7 @@ func (m *Memory) InUse(ctx context.Context, provider mailbox.ProviderName, subje
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := 0
-	for _, accounts := range m.accounts {
-		for _, a := range accounts {
-			if a.Provider == provider && a.Subject == subject && a.State != mailbox.StateDisconnected {
-				n++
-			}
-		}
-	}
-	return n, nil
+	return m.uses[use{provider, subject}], nil
 }
 
 // List implements [AccountStore]. It ranges over the accounts as they were when

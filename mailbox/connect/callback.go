@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,10 +38,11 @@ const (
 // repeated: state and code work once.
 //
 // Errors, by class: ClassBadCallback (a callback of no flow of this browser, or
-// a code that does not work: start again), ClassDeclined, ClassConsent with a
+// a code or an ID token that does not work: start again), ClassDeclined, ClassConsent with a
 // [*ConsentError], ClassWrongAccount with a [*WrongAccountError], ClassConflict
-// with ErrLinked, ClassAdmin, ClassNoMailbox, ClassConfig (the app's
-// registration), ClassUnavailable, ClassThrottled and ClassStorage.
+// with ErrLinked, ClassAdmin (offer [Connector.AdminConsent]), ClassNoMailbox,
+// ClassConfig (the app's registration), ClassUnavailable, ClassThrottled and
+// ClassStorage. None of them changes what was connected before.
 //
 // Once the state is used up, the work goes on for up to a minute even if ctx is
 // cancelled, since a half-finished connect helps nobody.
@@ -49,19 +51,15 @@ func (c *Connector) Callback(ctx context.Context, r CallbackRequest) (mailbox.Ac
 	return a, err
 }
 
-// callback also returns the flow, whose zero value tells that there is none.
-func (c *Connector) callback(ctx context.Context, r CallbackRequest) (mailbox.Account, flow, error) {
+// callback also returns the flow, which is nil if there is none.
+func (c *Connector) callback(ctx context.Context, r CallbackRequest) (mailbox.Account, *flow, error) {
 	const op = "connect"
-	var param string
-	if states := r.Query["state"]; len(states) == 1 {
-		param = states[0]
-	}
-	f, err := c.flows.take(ctx, param, r.Browser)
+	f, err := c.flows.take(ctx, r.Query["state"], r.Browser)
 	if err != nil {
-		return mailbox.Account{}, flow{}, failed(op, r.Provider, mailbox.Ref{}, err)
+		return mailbox.Account{}, nil, failed(op, r.Provider, mailbox.Ref{}, err)
 	}
 	if r.Provider != "" && r.Provider != f.Provider {
-		return mailbox.Account{}, flow{}, failed(op, r.Provider, mailbox.Ref{}, badCallback(CodeOtherProvider))
+		return mailbox.Account{}, nil, failed(op, r.Provider, mailbox.Ref{}, badCallback(CodeOtherProvider))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callbackTimeout)
 	defer cancel()
@@ -70,10 +68,10 @@ func (c *Connector) callback(ctx context.Context, r CallbackRequest) (mailbox.Ac
 }
 
 // finish does the work of a callback whose state is right.
-func (c *Connector) finish(ctx context.Context, f flow, query url.Values) (mailbox.Account, error) {
-	app, err := c.app(f.Provider, f.App)
-	if err != nil {
-		return mailbox.Account{}, err
+func (c *Connector) finish(ctx context.Context, f *flow, query url.Values) (mailbox.Account, error) {
+	app := c.apps[appKey{f.Provider, f.App}]
+	if app == nil || !app.allows(f.Tenant) {
+		return mailbox.Account{}, &mailbox.Error{Class: mailbox.ClassConfig, Code: CodeUnknownApp}
 	}
 	if query.Has("error") {
 		return mailbox.Account{}, refusal(app.Provider, query)
@@ -82,19 +80,21 @@ func (c *Connector) finish(ctx context.Context, f flow, query url.Values) (mailb
 	if len(codes) != 1 || codes[0] == "" || len(codes[0]) > maxCode {
 		return mailbox.Account{}, badCallback(CodeNoCode)
 	}
-	tok, _, err := c.clients[app].Exchange(ctx, codes[0], f.Verifier, app.RedirectURL)
+	tok, idToken, err := c.clients[app].Exchange(ctx, codes[0], f.Verifier, app.RedirectURL)
 	if err != nil {
 		return mailbox.Account{}, exchangeFailed(err)
+	}
+	var signedIn mailbox.Identity
+	if v := c.verifiers[app]; v.expects(f.Scopes) {
+		if signedIn, err = v.verify(ctx, idToken, f.Nonce); err != nil {
+			return mailbox.Account{}, err
+		}
 	}
 	if len(tok.Scopes) == 0 {
 		tok.Scopes = f.Scopes // RFC 6749, 5.1: not told means as requested
 	}
-	granted := app.Provider.Granted(tok.Scopes)
-	if missing := granted.Missing(f.Need); missing != 0 {
-		return mailbox.Account{}, &mailbox.Error{
-			Class: mailbox.ClassConsent,
-			Err:   &ConsentError{Wanted: f.Want, Granted: granted, Missing: missing},
-		}
+	if missing := app.Provider.Granted(tok.Scopes).Missing(f.Need); missing != 0 {
+		return mailbox.Account{}, consentMissing(app.Provider, f.Scopes, tok.Scopes, f.Want, missing)
 	}
 	if tok.Refresh == "" {
 		return mailbox.Account{}, &mailbox.Error{Class: mailbox.ClassConfig, Code: CodeNoRefreshToken}
@@ -103,17 +103,20 @@ func (c *Connector) finish(ctx context.Context, f flow, query url.Values) (mailb
 		Tokens:    freshToken(tok.Access),
 		Transport: app.Transport,
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return mailbox.Account{}, err
-	}
-	if id.Subject == "" || id.Address == "" {
+	case id.Subject == "" || id.Address == "":
 		return mailbox.Account{}, &mailbox.Error{Class: mailbox.ClassUnavailable, Code: "no_identity"}
+	case signedIn.Subject != "" && signedIn.Subject != id.Subject:
+		return mailbox.Account{}, badCallback(CodeIDTokenSubject)
 	}
-	return c.adopt(ctx, f, tok, id, granted)
+	id.Directory = cmp.Or(signedIn.Directory, id.Directory)
+	return c.adopt(ctx, f, tok, id, app.Provider.Granted(tok.Scopes))
 }
 
 // refusal classifies an error of the authorization endpoint (RFC 6749, 4.1.2.1).
-func refusal(p mailbox.Provider, query url.Values) error {
+func refusal(p mailbox.Provider, query url.Values) *mailbox.Error {
 	code := query.Get("error")
 	told := url.Values{}
 	for name, values := range query {
@@ -161,7 +164,7 @@ func (t freshToken) Format(f fmt.State, verb rune) { tokenstore.Secret(t).Format
 // claimed for the identity, so that of two flows for one mailbox only the one
 // with the right account gets to store a token; then the token is stored; only
 // then is the account connected.
-func (c *Connector) adopt(ctx context.Context, f flow, tok tokenstore.Token, id mailbox.Identity, granted mailbox.Capabilities) (mailbox.Account, error) {
+func (c *Connector) adopt(ctx context.Context, f *flow, tok tokenstore.Token, id mailbox.Identity, granted mailbox.Capabilities) (mailbox.Account, error) {
 	if err := c.claim(ctx, f, id); err != nil {
 		return mailbox.Account{}, err
 	}
@@ -181,20 +184,24 @@ func (c *Connector) adopt(ctx context.Context, f flow, tok tokenstore.Token, id 
 		a.App = f.App
 		a.Subject, a.Address, a.Aliases, a.Name = id.Subject, id.Address, id.Aliases, id.Name
 		a.Directory = id.Directory
-		a.Link = c.link(a.Tenant, a.Provider, id.Subject)
+		a.Access, a.Parent = mailbox.AccessUser, ""
 		a.Scopes, a.Capabilities = tok.Scopes, granted
+		a.ExtraScopes, a.Wanted = f.Extra, f.Want|f.Later
 		setState(a, mailbox.StateConnected)
 		return nil
 	}, nil)
 	if errors.Is(err, ErrConflict) {
 		err = errors.Join(err, c.config.Vault.Delete(ctx, f.Ref))
 	}
+	if err == nil {
+		c.connected(ctx, a)
+	}
 	return a, err
 }
 
 // claim makes sure that the mailbox belongs to the identity, and that no other
-// mailbox of the tenant does.
-func (c *Connector) claim(ctx context.Context, f flow, id mailbox.Identity) error {
+// mailbox does: see Config.LinkPer.
+func (c *Connector) claim(ctx context.Context, f *flow, id mailbox.Identity) error {
 	for range maxConflicts {
 		a, err := c.config.Accounts.Get(ctx, f.Ref)
 		switch {
@@ -202,6 +209,7 @@ func (c *Connector) claim(ctx context.Context, f flow, id mailbox.Identity) erro
 			a = mailbox.Account{
 				Ref: f.Ref, Owner: f.Owner, Provider: f.Provider, App: f.App,
 				Subject: id.Subject, Address: id.Address, Aliases: id.Aliases, Name: id.Name,
+				ExtraScopes: f.Extra, Wanted: f.Want | f.Later,
 				State: mailbox.StateDisconnected,
 			}
 		case err != nil:
@@ -212,11 +220,15 @@ func (c *Connector) claim(ctx context.Context, f flow, id mailbox.Identity) erro
 				Err:   &WrongAccountError{Expected: a.Address, Actual: id.Address},
 			}
 		}
-		if a.State != mailbox.StateDisconnected {
-			return nil
+		if a.State != mailbox.StateDisconnected && a.Link != "" {
+			return nil // and the mailbox keeps it
 		}
-		setState(&a, mailbox.StateNeedsReconnect)
-		a.Link = c.link(a.Tenant, a.Provider, id.Subject)
+		if err := c.takeLink(ctx, &a, id); err != nil {
+			return err
+		}
+		if a.State == mailbox.StateDisconnected {
+			setState(&a, mailbox.StateNeedsReconnect)
+		}
 		if _, err = c.config.Accounts.Put(ctx, a); !errors.Is(err, ErrConflict) {
 			return err
 		}

@@ -58,13 +58,15 @@ func (a App) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "App{%q, %q}", a.Name,
 // LogValue prints everything but the secret.
 func (a App) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(a)) }
 
-func (a *App) client() *tokenstore.Client {
+func (a *App) client(field string) (*tokenstore.Client, error) {
+	account, err := a.serviceAccount(field)
 	return &tokenstore.Client{
-		Provider:     a.Provider,
-		ClientID:     a.ClientID,
-		ClientSecret: tokenstore.Secret(a.ClientSecret),
-		Transport:    a.Transport,
-	}
+		Provider:       a.Provider,
+		ClientID:       a.ClientID,
+		ClientSecret:   tokenstore.Secret(a.ClientSecret),
+		ServiceAccount: account,
+		Transport:      a.Transport,
+	}, err
 }
 
 // Config is what a [Connector] needs. Apps, Accounts, Vault and StateKey are
@@ -77,7 +79,8 @@ type Config struct {
 	// which serves one process.
 	States StateStore
 	// StateKey signs and seals flows: at least 32 random bytes, the same in
-	// every process. Changing it breaks flows that are under way, nothing else.
+	// every process. Changing it breaks flows that are under way and links for
+	// administrators, nothing else.
 	StateKey []byte `json:"-" xml:"-"`
 	// StateTTL is how long a user may take to sign in; 0 means 10 minutes, at
 	// most 1 hour.
@@ -86,18 +89,22 @@ type Config struct {
 	// the whole host (LinkPerHost), or once for each tenant (LinkPerTenant). nil
 	// means LinkPerHost for all.
 	LinkPer func(tenant mailbox.TenantID) LinkScope
-	// Origins are the origins of pages that may open the flow in a popup and are
-	// told its result, for instance "https://app.example.com". The origin of
-	// each RedirectURL is always among them.
+	// Origins are the origins of pages that may open a flow in a popup and are
+	// told its result, for instance "https://app.example.com". Pages of the origin
+	// of an app's RedirectURL always may, for flows of that app.
 	Origins []string
 	// Rooms are told when a mailbox is connected and before it is disconnected.
 	Rooms []Room
+	// AdminConsentURL is where [Connector.AdminConsentHandler] is mounted, for the
+	// links of [Connector.AdminConsent]: https, or http to a loopback address.
+	// Empty means that no administrator is asked.
+	AdminConsentURL string
 	// ReturnTo is the path that CallbackHandler returns to when a request named
 	// none, or when a callback belongs to no flow; empty means "/".
 	ReturnTo string
-	// OnState is told when the state of an account changed, with
-	// mailbox.EventAccountState, after the change was stored. It must return
-	// soon. nil means nobody wants to know.
+	// OnState is told when the state of an account changed, or when more was
+	// granted for it, with mailbox.EventAccountState, after the change was
+	// stored. It must return soon. nil means nobody wants to know.
 	OnState func(ctx context.Context, e mailbox.Event)
 	// OnAlarm is told with mailbox.EventAppAlarm when a provider refuses one of
 	// the apps: the operator has to act, no user. It must return soon. nil means
@@ -117,10 +124,15 @@ type Connector struct {
 	config Config
 	apps   map[appKey]*App
 	// clients hold what is known of the apps while the process lives.
-	clients map[*App]*tokenstore.Client
-	flows   *keeper
-	secure  bool // every redirect URL is https
-	log     *slog.Logger
+	clients   map[*App]*tokenstore.Client
+	sources   *sources
+	verifiers map[*App]*verifier
+	flows     *keeper[flow]
+	consents  *keeper[consent]
+	tickets   *tokenstore.Keyring
+	origins   map[string]bool // that may open popups
+	secure    bool            // every URL of the host is https
+	log       *slog.Logger
 }
 
 type appKey struct {
@@ -166,36 +178,68 @@ func New(c Config) (*Connector, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	flows, err := newKeeper(c.States, c.StateKey, c.StateTTL)
-	if err != nil {
+	c.Apps = slices.Clone(c.Apps)
+	conn := &Connector{
+		apps: make(map[appKey]*App), clients: make(map[*App]*tokenstore.Client), verifiers: make(map[*App]*verifier),
+		sources: newSources(maxSources),
+		origins: make(map[string]bool), log: c.Logger,
+	}
+	if err := conn.deriveKeys(c); err != nil {
 		return nil, err
 	}
 	c.StateKey = nil // the derived keys do
-	c.Apps = slices.Clone(c.Apps)
-	conn := &Connector{
-		config: c, apps: make(map[appKey]*App), clients: make(map[*App]*tokenstore.Client),
-		flows: flows, secure: true, log: c.Logger,
+	conn.config = c
+	if err := conn.allowOrigins(c.Origins); err != nil {
+		return nil, err
 	}
+	if c.AdminConsentURL != "" {
+		if err := tokenstore.CheckURL("AdminConsentURL", c.AdminConsentURL); err != nil {
+			return nil, err
+		}
+	}
+	conn.secure = secure(c.AdminConsentURL)
 	for i := range c.Apps {
 		app := &c.Apps[i]
-		if err := app.check(fmt.Sprintf("Apps[%d]", i)); err != nil {
+		field := fmt.Sprintf("Apps[%d]", i)
+		if err := app.check(field); err != nil {
 			return nil, err
 		}
 		key := appKey{app.Provider.Name(), app.Name}
 		if conn.apps[key] != nil {
-			return nil, mailbox.Invalid(fmt.Sprintf("Apps[%d].Name", i), "a different name for every app of a provider", "is used twice")
+			return nil, mailbox.Invalid(field+".Name", "a different name for every app of a provider", "is used twice")
 		}
-		conn.apps[key] = app
-		conn.clients[app] = app.client()
-		conn.secure = conn.secure && strings.HasPrefix(app.RedirectURL, "https:")
+		client, err := app.client(field)
+		if err != nil {
+			return nil, err
+		}
+		client.OnFault = conn.alarm(app)
+		conn.apps[key], conn.clients[app] = app, client
+		conn.verifiers[app] = newVerifier(app)
+		conn.secure = conn.secure && secure(app.RedirectURL, app.AdminRedirectURL)
 	}
 	return conn, nil
+}
+
+// secure reports whether none of the URLs is plain http.
+func secure(urls ...string) bool {
+	return !slices.ContainsFunc(urls, func(u string) bool { return strings.HasPrefix(strings.ToLower(u), "http:") })
+}
+
+func (c *Connector) deriveKeys(config Config) (err error) {
+	if c.flows, err = newKeeper[flow](config, "connect"); err != nil {
+		return err
+	}
+	if c.consents, err = newKeeper[consent](config, "admin consent"); err != nil {
+		return err
+	}
+	c.tickets, err = deriveRing(config.StateKey, "admin consent ticket")
+	return err
 }
 
 // protocolParams are set by this package alone: overriding one would switch off
 // a protection.
 var protocolParams = [...]string{
-	"response_type", "client_id", "redirect_uri", "scope", "state",
+	"response_type", "client_id", "redirect_uri", "scope", "state", "nonce",
 	"code_challenge", "code_challenge_method", "request", "request_uri",
 }
 
@@ -208,12 +252,25 @@ func (a *App) check(field string) error {
 	}
 	o := a.Provider.OAuth()
 	endpoints := map[string]string{".RedirectURL": a.RedirectURL, ".Provider.AuthURL": o.AuthURL, ".Provider.TokenURL": o.TokenURL}
-	if o.RevokeURL != "" {
-		endpoints[".Provider.RevokeURL"] = o.RevokeURL
+	if a.AdminRedirectURL == a.RedirectURL {
+		return mailbox.Invalid(field+".AdminRedirectURL", "another URL than RedirectURL", "is the same")
+	}
+	for name, optional := range map[string]string{
+		".AdminRedirectURL": a.AdminRedirectURL, ".Provider.RevokeURL": o.RevokeURL,
+		".Provider.KeysURL": o.KeysURL, ".Provider.AdminConsentURL": o.AdminConsentURL,
+	} {
+		if optional != "" {
+			endpoints[name] = optional
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(endpoints)) {
 		if err := tokenstore.CheckURL(field+name, endpoints[name]); err != nil {
 			return err
+		}
+	}
+	for i, tenant := range a.Tenants {
+		if (mailbox.Ref{Tenant: tenant, Mailbox: "any"}).Validate() != nil || slices.Contains(a.Tenants[:i], tenant) {
+			return mailbox.Invalid(field+".Tenants", "valid tenants, each once", "has another")
 		}
 	}
 	for _, params := range []map[string]string{o.AuthParams, a.AuthParams} {
@@ -224,31 +281,6 @@ func (a *App) check(field string) error {
 		}
 	}
 	return nil
-}
-
-// app returns the app with the name. Without a name it is the one that has none,
-// or the only one of the provider.
-func (c *Connector) app(provider mailbox.ProviderName, name string) (*App, error) {
-	if app, ok := c.apps[appKey{provider, name}]; ok {
-		return app, nil
-	}
-	var found *App
-	n := 0
-	for key, app := range c.apps {
-		if key.provider == provider {
-			found = app
-			n++
-		}
-	}
-	switch {
-	case n == 0:
-		return nil, mailbox.Invalid("provider", "the provider of a configured app", "is unknown")
-	case name != "":
-		return nil, mailbox.Invalid("app", "the name of a configured app", "is unknown")
-	case n > 1:
-		return nil, mailbox.Invalid("app", "the name of one of the provider's apps", "is empty")
-	}
-	return found, nil
 }
 
 const maxReturnTo = 2048

@@ -33,12 +33,15 @@ func (f *fault) Error() string { return f.text }
 func (f *fault) Unwrap() error { return f.class }
 
 // ConsentError is behind a mailbox.ClassConsent error of [Connector.Callback]:
-// the user granted less than the host needs.
+// the user granted less than the host needs; and of [Connector.Widen]: nothing
+// has been granted since.
 type ConsentError struct {
 	Wanted  mailbox.Capabilities
 	Granted mailbox.Capabilities
 	// Missing is what was needed and not granted.
 	Missing mailbox.Capabilities
+	// Scopes are the scopes that would have given it, each with what of it.
+	Scopes []Permission
 }
 
 // Error names the missing capabilities.
@@ -64,6 +67,24 @@ const (
 	CodeStateUsed     = "state_used"     // used before, or unknown to the StateStore
 	CodeOtherProvider = "other_provider" // a callback of one provider with the state of another
 	CodeNoCode        = "no_code"        // neither a code nor an error
+	CodeBadTicket     = "bad_ticket"     // a link for an administrator that is damaged or forged
+	CodeTicketExpired = "ticket_expired" // such a link that is too old
+	CodeNoConsent     = "no_consent"     // neither consent of an administrator nor an error
+)
+
+// The values of [mailbox.Error.Code] of a mailbox.ClassBadCallback error that is
+// about the ID token of a sign-in. They tell of an attack, or of a provider that
+// breaks OpenID Connect.
+const (
+	CodeIDTokenMissing   = "id_token_missing"   // asked for, and not there
+	CodeIDTokenMalformed = "id_token_malformed" // no JSON Web Token
+	CodeIDTokenAlgorithm = "id_token_algorithm" // not signed, or not with RS256
+	CodeIDTokenSignature = "id_token_signature" // by none of the provider's keys
+	CodeIDTokenAudience  = "id_token_audience"  // for another app
+	CodeIDTokenNonce     = "id_token_nonce"     // of another flow
+	CodeIDTokenTime      = "id_token_time"      // expired, or not valid yet
+	CodeIDTokenIssuer    = "id_token_issuer"    // by another authority
+	CodeIDTokenSubject   = "id_token_subject"   // about another user than the access token
 )
 
 // Further values of [mailbox.Error.Code].
@@ -71,6 +92,7 @@ const (
 	CodeNoRefreshToken = "no_refresh_token" // the app was not given offline access
 	CodeUnknownApp     = "unknown_app"      // the account's app is not configured any more
 	CodeDisconnected   = "disconnected"     // disconnected on purpose
+	CodeNoKeys         = "no_keys"          // the keys of ID tokens cannot be had now
 )
 
 func badCallback(code string) *mailbox.Error {

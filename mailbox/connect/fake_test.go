@@ -40,11 +40,12 @@ type service struct {
 	edit func(answer map[string]any)
 	// before is called before a token answer is made.
 	before func()
+	authority
 }
 
 type grant struct {
-	user, challenge, redirect string
-	scopes                    []string
+	user, challenge, redirect, nonce string
+	scopes                           []string
 }
 
 func newService(name mailbox.ProviderName) *service {
@@ -62,10 +63,14 @@ func (s *service) Name() mailbox.ProviderName { return s.name }
 
 func (s *service) OAuth() mailbox.OAuth {
 	base := "https://" + string(s.name) + ".test"
-	return mailbox.OAuth{
+	o := mailbox.OAuth{
 		AuthURL: base + "/authorize", TokenURL: base + "/token", RevokeURL: base + "/revoke",
-		AuthParams: s.params,
+		AuthParams: s.params, KeysURL: base + "/keys",
 	}
+	if s.name == mailbox.Outlook {
+		o.AdminConsentURL = base + "/organizations/adminconsent"
+	}
+	return o
 }
 
 var scopeOf = map[string]mailbox.Capabilities{
@@ -113,6 +118,8 @@ func (s *service) OAuthError(status int, _ http.Header, body []byte) *mailbox.Er
 		e.Class = mailbox.ClassConfig
 	case "admin_policy_enforced":
 		e.Class = mailbox.ClassAdmin
+	case "consent_required":
+		e.Class = mailbox.ClassConsent
 	}
 	return e
 }
@@ -178,8 +185,10 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	switch req.URL.Path {
-	case "/token":
+	case "/token", "/contoso/token":
 		return s.token(form), nil
+	case "/keys":
+		return s.jwks(), nil
 	case "/revoke":
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -207,6 +216,12 @@ func (s *service) token(form url.Values) *http.Response {
 			g.challenge == oauth2.S256ChallengeFromVerifier(form.Get("code_verifier"))
 	case "refresh_token":
 		g, ok = s.refreshes[form.Get("refresh_token")]
+		if scopes := strings.Fields(form.Get("scope")); ok && len(scopes) > 0 {
+			if !s.consented(g, scopes) {
+				return answer(400, `{"error":"consent_required"}`)
+			}
+			g.scopes = scopes
+		}
 	}
 	if !ok {
 		return answer(400, `{"error":"invalid_grant"}`)
@@ -217,6 +232,9 @@ func (s *service) token(form url.Values) *http.Response {
 	granted := map[string]any{
 		"access_token": access, "refresh_token": refresh, "token_type": "Bearer",
 		"expires_in": 3600, "scope": strings.Join(g.scopes, " "),
+	}
+	if g.nonce != "" && form.Get("grant_type") == "authorization_code" {
+		granted["id_token"] = s.idToken(string(s.name), g)
 	}
 	if s.edit != nil {
 		s.edit(granted)
@@ -269,6 +287,9 @@ func (s *service) visit(t testing.TB, authURL string, c consent) url.Values {
 	if len(q.Get("code_challenge")) != 43 || q.Has("code_verifier") || q.Has("client_secret") {
 		t.Errorf("authorization request has no S256 challenge, or a secret: %v", q)
 	}
+	if openid := slices.Contains(strings.Fields(q.Get("scope")), "openid"); openid != q.Has("nonce") {
+		t.Errorf("openid %v, nonce %q", openid, q.Get("nonce"))
+	}
 	callback := url.Values{"state": {q.Get("state")}}
 	if c.err != "" {
 		callback.Set("error", c.err)
@@ -280,9 +301,13 @@ func (s *service) visit(t testing.TB, authURL string, c consent) url.Values {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.consented(grant{}, strings.Fields(q.Get("scope"))) {
+		callback.Set("error", "admin_policy_enforced")
+		return callback
+	}
 	s.serial++
 	code := fmt.Sprintf("canary-code-%d", s.serial)
-	s.codes[code] = grant{user: c.user, challenge: q.Get("code_challenge"), redirect: q.Get("redirect_uri"), scopes: c.scopes}
+	s.codes[code] = grant{user: c.user, challenge: q.Get("code_challenge"), redirect: q.Get("redirect_uri"), nonce: q.Get("nonce"), scopes: c.scopes}
 	callback.Set("code", code)
 	return callback
 }
@@ -341,7 +366,7 @@ func newHost(t testing.TB, edit ...func(*connect.Config)) *host {
 	h.config = connect.Config{
 		Accounts: h.accounts, Vault: h.vault,
 		StateKey: []byte("canary-state-key-0123456789abcdef"),
-		ReturnTo: "/settings",
+		ReturnTo: "/settings", AdminConsentURL: "https://host.test/admin/start",
 		OnState: func(_ context.Context, e mailbox.Event) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -351,7 +376,7 @@ func newHost(t testing.TB, edit ...func(*connect.Config)) *host {
 	for _, s := range []*service{h.gmail, h.outlook} {
 		h.config.Apps = append(h.config.Apps, connect.App{
 			Provider: s, ClientID: "client", ClientSecret: canarySecret,
-			RedirectURL: redirectURL(s.name), Transport: s,
+			RedirectURL: redirectURL(s.name), AdminRedirectURL: "https://host.test/admin/" + string(s.name), Transport: s,
 		})
 	}
 	for _, f := range edit {

@@ -26,7 +26,7 @@ func TestConnect(t *testing.T) {
 		want := mailbox.Account{
 			Ref: ref, Owner: "user-7", Provider: mailbox.Gmail,
 			Subject: "sub-ann", Address: "ann@example.com", Aliases: []string{"ann@example.org"}, Name: "ann",
-			Scopes: []string{"mail.headers", "mail.send", "openid"}, Capabilities: wanted,
+			Scopes: []string{"mail.headers", "mail.send", "openid"}, Capabilities: wanted, Wanted: wanted,
 			State: mailbox.StateConnected, StateSince: now, ConnectedAt: now, Version: 2,
 		}
 		if got.Link == "" || strings.Contains(got.Link, "ann") {
@@ -296,9 +296,12 @@ func TestPartialConsent(t *testing.T) {
 		_, err := h.Callback(t.Context(), h.begin(t, request(), consent{user: "ann", scopes: []string{"openid", "mail.headers"}}))
 		e := wantRefused(t, err, mailbox.ClassConsent, "")
 		ce, ok := errors.AsType[*connect.ConsentError](e)
-		want := &connect.ConsentError{Wanted: wanted, Granted: mailbox.CanReadHeaders, Missing: mailbox.CanSend}
-		if !ok || *ce != *want {
-			t.Errorf("the cause is %+v, want %+v", ce, want)
+		want := &connect.ConsentError{
+			Wanted: wanted, Granted: mailbox.CanReadHeaders, Missing: mailbox.CanSend,
+			Scopes: []connect.Permission{{Scope: "mail.send", For: mailbox.CanSend}},
+		}
+		if diff := cmp.Diff(want, ce); !ok || diff != "" {
+			t.Errorf("the cause differs (-want +got):\n%s", diff)
 		}
 		h.wantUntouched(t)
 	})

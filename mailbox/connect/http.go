@@ -19,6 +19,13 @@ const (
 	ParamError = "connect_error"
 )
 
+// The query parameters by which the script of [ScriptHandler] tells StartHandler
+// of a popup: see StartRequest.Popup and StartRequest.PopupID.
+const (
+	ParamPopup   = "connect_popup"
+	ParamPopupID = "connect_popup_id"
+)
+
 // The values of ParamError. They are stable, and meant for choosing a text.
 const (
 	ErrorDeclined        = "declined"         // the user did not agree
@@ -39,6 +46,9 @@ const (
 // of it is answered with 400 if it is of mailbox.ClassInvalid, otherwise with
 // 403.
 //
+// Where the request names no popup, the handler takes StartRequest.Popup and
+// PopupID from the query: an origin is checked in either case.
+//
 // The handler answers GET and POST. It keeps a random secret in a cookie
 // (HttpOnly, SameSite=Lax, and Secure with the __Host- prefix if all redirect
 // URLs are https), which ties the callback to this browser.
@@ -56,10 +66,10 @@ func (c *Connector) StartHandler(request func(*http.Request) (StartRequest, erro
 			http.Error(w, http.StatusText(status), status)
 			return
 		}
-		cookie := c.cookie(rand.Text())
-		if old, err := r.Cookie(cookie.Name); err == nil && len(old.Value) == len(cookie.Value) {
-			cookie.Value = old.Value // another tab may be in a flow
+		if query := r.URL.Query(); req.Popup == "" {
+			req.Popup, req.PopupID = query.Get(ParamPopup), query.Get(ParamPopupID)
 		}
+		cookie := c.browserCookie(r)
 		req.Browser = cookie.Value
 		started, err := c.Start(r.Context(), req)
 		if err != nil {
@@ -78,7 +88,9 @@ func (c *Connector) StartHandler(request func(*http.Request) (StartRequest, erro
 
 // CallbackHandler returns the handler for the redirect URL of a provider. It
 // ends the flow and returns to the path that the StartRequest named, with
-// ParamConnected or ParamError. Details of a failure go to Config.Logger alone.
+// ParamConnected or ParamError. A flow in a popup ends with a page that tells the
+// opener the same: see [ScriptHandler]. Details of a failure go to Config.Logger
+// alone.
 //
 // Mount one for each provider on its redirect URL: that keeps a provider from
 // answering in another one's name. An empty provider accepts all.
@@ -87,21 +99,22 @@ func (c *Connector) CallbackHandler(provider mailbox.ProviderName) http.Handler 
 		if !allowed(w, r, http.MethodGet) {
 			return
 		}
-		req := CallbackRequest{Query: r.URL.Query(), Provider: provider}
-		if cookie, err := r.Cookie(c.cookie("").Name); err == nil {
-			req.Browser = cookie.Value
+		a, f, err := c.callback(r.Context(), CallbackRequest{
+			Query: r.URL.Query(), Browser: c.browser(r), Provider: provider,
+		})
+		if f == nil {
+			f = &flow{ReturnTo: c.config.ReturnTo}
 		}
-		a, f, err := c.callback(r.Context(), req)
-		returnTo := f.ReturnTo
-		if returnTo == "" {
-			returnTo = c.config.ReturnTo
-		}
+		name, value := ParamConnected, string(a.Mailbox)
 		if err != nil {
 			c.logFailure(r, "connect failed", err)
-			redirect(w, r, withParam(returnTo, ParamError, ErrorCode(err)))
+			name, value = ParamError, ErrorCode(err)
+		}
+		if f.Popup != "" {
+			c.popup(w, r, f, name, value)
 			return
 		}
-		redirect(w, r, withParam(returnTo, ParamConnected, string(a.Mailbox)))
+		redirect(w, r, withParam(f.ReturnTo, name, value))
 	})
 }
 
@@ -145,6 +158,25 @@ func (c *Connector) cookie(value string) *http.Cookie {
 	}
 }
 
+// browserCookie returns the cookie that the browser has, or one with a new
+// secret. Another tab may be in a flow, so a good one is kept.
+func (c *Connector) browserCookie(r *http.Request) *http.Cookie {
+	cookie := c.cookie(rand.Text())
+	if old := c.browser(r); len(old) == len(cookie.Value) {
+		cookie.Value = old
+	}
+	return cookie
+}
+
+// browser returns the browser's secret, or "".
+func (c *Connector) browser(r *http.Request) string {
+	cookie, err := r.Cookie(c.cookie("").Name)
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
 func allowed(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if slices.Contains(methods, r.Method) {
 		return true
@@ -172,8 +204,9 @@ func withParam(path, name, value string) string {
 	if err != nil {
 		q = url.Values{} // the host's own, and broken
 	}
-	q.Del(ParamConnected)
-	q.Del(ParamError)
+	for _, old := range [...]string{ParamConnected, ParamError, ParamAdminConsent} {
+		q.Del(old)
+	}
 	q.Set(name, value)
 	to := path + "?" + q.Encode()
 	if hasFragment {

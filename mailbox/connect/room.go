@@ -2,16 +2,15 @@ package connect
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
+	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
 
 // Room is a part of the host that works with connected mailboxes: sends that
 // wait for a reconnect, announcements of changes that have to be armed. The
-// outbox and the inbox are rooms.
+// outbox and the inbox are rooms. A Room is safe for concurrent use, returns soon
+// after its context is done, and may call the Connector.
 type Room interface {
 	// Connected is called after a mailbox was connected, reconnected or given
 	// more capabilities, once the account is stored. An error is logged and
@@ -23,29 +22,54 @@ type Room interface {
 	Disconnecting(ctx context.Context, a mailbox.Account, mb mailbox.Mailbox) error
 }
 
-// LinkScope says how far it counts that an account is connected already.
-type LinkScope string
+// roomsTimeout bounds all that rooms do about one connect or disconnect: a user
+// waits for it in front of a browser.
+const roomsTimeout = 15 * time.Second
 
-// The scopes of a link.
-const (
-	LinkPerHost   LinkScope = "host"
-	LinkPerTenant LinkScope = "tenant"
-)
+// connected brings back the shared mailboxes that live on a mailbox which was
+// connected, and tells the rooms about it and them.
+func (c *Connector) connected(ctx context.Context, a mailbox.Account) {
+	back := []mailbox.Account{a}
+	children, err := c.children(ctx, a)
+	for _, child := range children {
+		var now mailbox.Account
+		if now, err = c.following(ctx, child.Ref, nil); err != nil {
+			break
+		}
+		if child.State != mailbox.StateConnected && now.State == mailbox.StateConnected {
+			back = append(back, now)
+		}
+	}
+	if err != nil {
+		c.log.WarnContext(ctx, "shared mailboxes not brought back", "tenant", a.Tenant, "mailbox", a.Mailbox, "error", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, roomsTimeout)
+	defer cancel()
+	for _, a := range back {
+		for _, r := range c.config.Rooms {
+			if err := r.Connected(ctx, a); err != nil {
+				c.log.WarnContext(ctx, "room failed at a connect", "tenant", a.Tenant, "mailbox", a.Mailbox, "error", err)
+			}
+		}
+	}
+}
 
-// link returns what is unique about a connected account: see
-// mailbox.Account.Link.
-func (c *Connector) link(tenant mailbox.TenantID, provider mailbox.ProviderName, subject string) string {
-	scope := LinkPerHost
-	if c.config.LinkPer != nil {
-		scope = c.config.LinkPer(tenant)
+// disconnecting tells the rooms that mailboxes are about to be disconnected.
+func (c *Connector) disconnecting(ctx context.Context, accounts ...mailbox.Account) {
+	if len(c.config.Rooms) == 0 {
+		return
 	}
-	if scope != LinkPerTenant {
-		tenant = ""
+	ctx, cancel := context.WithTimeout(ctx, roomsTimeout)
+	defer cancel()
+	for _, a := range accounts {
+		mb, err := c.Open(ctx, a.Ref)
+		if err != nil {
+			mb = nil
+		}
+		for _, r := range c.config.Rooms {
+			if err := r.Disconnecting(ctx, a, mb); err != nil {
+				c.log.WarnContext(ctx, "room failed at a disconnect", "tenant", a.Tenant, "mailbox", a.Mailbox, "error", err)
+			}
+		}
 	}
-	h := sha256.New()
-	for _, part := range []string{string(tenant), string(provider), subject} {
-		binary.Write(h, binary.BigEndian, uint64(len(part)))
-		h.Write([]byte(part))
-	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }

@@ -97,22 +97,9 @@ func (m *MemoryStates) sweep(now time.Time) {
 	}
 }
 
-// flow is what is remembered from Start to Callback. It is stored sealed, for
-// minutes only.
-type flow struct {
-	mailbox.Ref
-	Owner    string               `json:"owner,omitempty"`
-	Provider mailbox.ProviderName `json:"provider"`
-	App      string               `json:"app,omitempty"`
-	Want     mailbox.Capabilities `json:"want"`
-	Need     mailbox.Capabilities `json:"need"`
-	Scopes   []string             `json:"scopes"`
-	Verifier string               `json:"verifier"`
-	ReturnTo string               `json:"return_to"`
-}
-
-// keeper signs states and keeps the flows behind them.
-type keeper struct {
+// keeper signs states and keeps the flows behind them. The states of one keeper
+// mean nothing to a keeper with another purpose.
+type keeper[F any] struct {
 	store StateStore
 	mac   []byte
 	seal  *tokenstore.Keyring
@@ -123,27 +110,41 @@ type keeper struct {
 // keys can be derived from.
 const minStateKey = 32
 
-func newKeeper(store StateStore, key []byte, ttl time.Duration) (*keeper, error) {
+// deriveKey returns the key for one purpose.
+func deriveKey(key []byte, purpose string) ([]byte, error) {
 	if len(key) < minStateKey {
 		return nil, mailbox.Invalid("StateKey", "at least 32 random bytes", "is too short")
 	}
-	mac, err := hkdf.Key(sha256.New, key, nil, "mailtether connect state signature", 32)
+	derived, err := hkdf.Key(sha256.New, key, nil, "mailtether "+purpose, 32)
 	if err != nil {
 		return nil, mailbox.Invalid("StateKey", "a key HKDF can take", "is refused by crypto/hkdf")
 	}
-	sealing, err := hkdf.Key(sha256.New, key, nil, "mailtether connect flow sealing", 32)
-	if err != nil {
-		return nil, mailbox.Invalid("StateKey", "a key HKDF can take", "is refused by crypto/hkdf")
-	}
-	seal, err := tokenstore.NewKeyring(tokenstore.Key{ID: "flow", Secret: sealing})
+	return derived, nil
+}
+
+// deriveRing returns a keyring for one purpose.
+func deriveRing(key []byte, purpose string) (*tokenstore.Keyring, error) {
+	secret, err := deriveKey(key, purpose)
 	if err != nil {
 		return nil, err
 	}
-	return &keeper{store: store, mac: mac, seal: seal, ttl: ttl}, nil
+	return tokenstore.NewKeyring(tokenstore.Key{ID: "flow", Secret: secret})
+}
+
+func newKeeper[F any](c Config, purpose string) (*keeper[F], error) {
+	mac, err := deriveKey(c.StateKey, purpose+" state signature")
+	if err != nil {
+		return nil, err
+	}
+	seal, err := deriveRing(c.StateKey, purpose+" flow sealing")
+	if err != nil {
+		return nil, err
+	}
+	return &keeper[F]{store: c.States, mac: mac, seal: seal, ttl: c.StateTTL}, nil
 }
 
 // keep stores f and returns the state parameter for it.
-func (k *keeper) keep(ctx context.Context, f flow, browser string) (string, time.Time, error) {
+func (k *keeper[F]) keep(ctx context.Context, f F, browser string) (string, time.Time, error) {
 	var s state
 	rand.Read(s.id[:]) // never fails
 	s.expires = time.Now().Add(k.ttl).Truncate(time.Second)
@@ -162,29 +163,33 @@ func (k *keeper) keep(ctx context.Context, f flow, browser string) (string, time
 }
 
 // take checks a state parameter and returns the flow behind it, once.
-func (k *keeper) take(ctx context.Context, param, browser string) (flow, error) {
-	s, ok := parseState(param)
+func (k *keeper[F]) take(ctx context.Context, params []string, browser string) (*F, error) {
+	var s state
+	ok := len(params) == 1
+	if ok {
+		s, ok = parseState(params[0])
+	}
 	// A missing browser secret is not the same as an empty one.
 	if !ok || browser == "" || !hmac.Equal(s.mac[:], s.sign(k.mac, browser)) {
-		return flow{}, badCallback(CodeStateInvalid)
+		return nil, badCallback(CodeStateInvalid)
 	}
 	if !time.Now().Before(s.expires) {
-		return flow{}, badCallback(CodeStateExpired)
+		return nil, badCallback(CodeStateExpired)
 	}
 	sealed, ok, err := k.store.Take(ctx, s.name())
 	if err != nil {
-		return flow{}, err
+		return nil, err
 	}
 	if !ok {
-		return flow{}, badCallback(CodeStateUsed)
+		return nil, badCallback(CodeStateUsed)
 	}
 	plain, err := k.seal.Decrypt(sealed, s.id[:])
 	if err != nil {
-		return flow{}, badCallback(CodeStateInvalid)
+		return nil, badCallback(CodeStateInvalid)
 	}
-	var f flow
-	if err := json.Unmarshal(plain, &f); err != nil {
-		return flow{}, badCallback(CodeStateInvalid)
+	f := new(F)
+	if err := json.Unmarshal(plain, f); err != nil {
+		return nil, badCallback(CodeStateInvalid)
 	}
 	return f, nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func FuzzParseState(f *testing.F) {
-	k, err := newKeeper(NewMemoryStates(), []byte(strings.Repeat("k", 32)), time.Hour)
+	k, err := newKeeper[flow](Config{States: NewMemoryStates(), StateKey: []byte(strings.Repeat("k", 32)), StateTTL: time.Hour}, "connect")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func FuzzParseState(f *testing.F) {
 		if s == param && browser == "browser" {
 			want = CodeStateUsed // signed, and nowhere in the store
 		}
-		_, err := k.take(t.Context(), s, browser)
+		_, err := k.take(t.Context(), []string{s}, browser)
 		if e, ok := errors.AsType[*mailbox.Error](err); !ok || e.Class != mailbox.ClassBadCallback || e.Code != want {
 			t.Fatalf("got %v, want %s", err, want)
 		}
