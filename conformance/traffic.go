@@ -72,9 +72,12 @@ var Beside = []struct{ Path, Reason string }{
 	{"/token", "OAuth (Google)"},
 	{"/revoke", "OAuth (Google)"},
 	{"/v1/userinfo", "OpenID Connect (Google)"},
+	{"/oauth2/v3/certs", "OpenID Connect (Google)"},
 	{"/authorize", "the in-memory provider of mailboxtest, which is no service"},
 	{"*/oauth2/v2.0/authorize", "OAuth (Microsoft)"},
 	{"*/oauth2/v2.0/token", "OAuth (Microsoft)"},
+	{"*/v2.0/adminconsent", "OAuth (Microsoft)"},
+	{"*/discovery/v2.0/keys", "OpenID Connect (Microsoft)"},
 	{"/upload/*", "the pre-authenticated upload URLs of Graph are opaque"},
 }
 

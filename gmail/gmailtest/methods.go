@@ -92,6 +92,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("/token", s.OAuth.Token)
 	s.mux.HandleFunc("/revoke", s.OAuth.Revoke)
 	s.mux.HandleFunc("/v1/userinfo", s.userinfo)
+	s.mux.HandleFunc("GET /oauth2/v3/certs", s.OAuth.Keys)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		for _, prefix := range []string{"/gmail/", "/upload/", "/resumable/"} {
 			if strings.HasPrefix(r.URL.Path, prefix) {

@@ -95,6 +95,17 @@ type Options struct {
 	ErrorShape ErrorShape
 	// AccessTTL is the life of an access token. 0 means one hour.
 	AccessTTL time.Duration
+
+	// Testing is the publishing status of the project: refresh tokens end 7 days
+	// after consent, unless only sign-in scopes were granted (Google, "Using
+	// OAuth 2.0 to access Google APIs", read 2026-11).
+	Testing bool
+	// RefreshInactivity ends a refresh token that was not used for so long. 0
+	// means the six months that Google names, as 183 days; -1 means never.
+	RefreshInactivity time.Duration
+	// OpenerPolicy is the Cross-Origin-Opener-Policy of the authorization page.
+	// Empty sends none.
+	OpenerPolicy string
 }
 
 // MessageIDPolicy is what happens to the Message-ID of a sent message.
@@ -196,6 +207,11 @@ type (
 	Grant = fakeserver.Grant
 	// Envelope is a message that leaves the fake.
 	Envelope = fakeserver.Envelope
+	// IDTokenFault breaks an ID token; see OAuth.BreakIDToken.
+	IDTokenFault = fakeserver.IDTokenFault
+	// PageError is the error of [Decide] when the user was told something on a
+	// page and not sent back.
+	PageError = fakeserver.PageError
 )
 
 func (o Options) withDefaults() Options {
@@ -207,5 +223,6 @@ func (o Options) withDefaults() Options {
 	o.SendLimitGrace = cmp.Or(o.SendLimitGrace, 5*time.Minute)
 	o.MaxRecipients = cmp.Or(o.MaxRecipients, 500)
 	o.MaxJSON = cmp.Or(o.MaxJSON, 5<<20)
+	o.RefreshInactivity = max(cmp.Or(o.RefreshInactivity, 183*24*time.Hour), 0)
 	return o
 }

@@ -2,13 +2,14 @@ package fakeserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Decision is what a user does at the authorization page.
@@ -17,10 +18,25 @@ type Decision struct {
 	Deny bool
 	// Untick lists scopes the user does not grant.
 	Untick []string
+	// Limit is how long the grant shall last, at a service whose users choose
+	// that (Google). 0 means for ever.
+	Limit time.Duration
+}
+
+// PageError is what the user was told on a page instead of being sent back to
+// the client.
+type PageError struct {
+	Status int
+	Body   string
+}
+
+func (e *PageError) Error() string {
+	return fmt.Sprintf("fakeserver: authorization page: %d: %s", e.Status, e.Body)
 }
 
 // Decide plays the user: it loads the authorization page, submits the form and
-// returns the URL that the browser is sent back to. It does not load it.
+// returns the URL that the browser is sent back to. It does not load it. When the
+// browser is not sent back, the error is a *PageError.
 func Decide(ctx context.Context, rt http.RoundTripper, authURL string, d Decision) (*url.URL, error) {
 	browser := &http.Client{
 		Transport:     rt,
@@ -43,11 +59,14 @@ func Decide(ctx context.Context, rt http.RoundTripper, authURL string, d Decisio
 		return resp.Location()
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("fakeserver: authorization page: %s: %s", resp.Status, body)
+		return nil, &PageError{resp.StatusCode, string(body)}
 	}
 	form := url.Values{"user": {d.User}, "decision": {"allow"}}
 	if d.Deny {
 		form.Set("decision", "deny")
+	}
+	if d.Limit > 0 {
+		form.Set("limit", strconv.Itoa(int(d.Limit/time.Second)))
 	}
 	u, err := url.Parse(authURL)
 	if err != nil {
@@ -67,9 +86,13 @@ func Decide(ctx context.Context, rt http.RoundTripper, authURL string, d Decisio
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
 	if resp.StatusCode != http.StatusFound {
-		return nil, errors.New("fakeserver: authorization refused: " + resp.Status)
+		return nil, &PageError{resp.StatusCode, string(body)}
 	}
 	return resp.Location()
 }

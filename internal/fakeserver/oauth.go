@@ -1,7 +1,6 @@
 package fakeserver
 
 import (
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,31 +9,46 @@ import (
 	"time"
 )
 
-// OAuth is an authorization server (RFC 6749, RFC 7636, RFC 7009): authorize
-// page, code, PKCE, refresh, revoke. The fakes set its fields to be like their
+// OAuth is an authorization server (RFC 6749, RFC 7636, RFC 7009) that also
+// says who signed in (OpenID Connect Core 1.0): authorize page, code, PKCE,
+// refresh, revoke, ID tokens. The fakes set its fields to be like their
 // service. Use NewOAuth; it is safe for concurrent use afterwards.
 type OAuth struct {
 	server *Server
 	config OAuthConfig
+	keys   keyring
 
-	mu      sync.Mutex
-	clients map[string]Client
-	codes   map[string]*grantCode
-	grants  []*Grant
-	access  map[string]accessToken
-	refresh map[string]*Grant
-	issued  []string // refresh tokens, oldest first
+	mu        sync.Mutex
+	clients   map[string]Client
+	faults    map[string]TokenError // by client
+	codes     map[string]*grantCode
+	grants    []*Grant
+	access    map[string]accessToken
+	refresh   map[string]*refreshToken
+	issued    []string // refresh tokens, oldest first
+	refreshes map[string]int
+	broken    []IDTokenFault
 }
 
-// OAuthConfig is how one service differs from another.
+// OAuthConfig is how one service differs from another. Hooks must not call
+// methods of OAuth unless they say that they may.
 type OAuthConfig struct {
 	// Users lists who can sign in, for the page.
 	Users func() []string
 	// AccessTTL is the life of an access token; 0 means one hour.
 	AccessTTL time.Duration
-	// Rotate returns a new refresh token with every refresh; the old one goes
-	// on working (Microsoft).
-	Rotate bool
+	// OpenerPolicy is the Cross-Origin-Opener-Policy of the authorization
+	// endpoint; empty sends none.
+	OpenerPolicy string
+	// Admit looks at what a user is about to allow and may refuse it. It may call
+	// Granted and Client.
+	Admit func(r *http.Request, g Grant) *Refusal
+	// Denied is the error_description of a user's own refusal.
+	Denied string
+	// Limits are the periods that the page offers to limit a grant to. Empty
+	// means that the service has no grants for a limited time.
+	Limits []time.Duration
+
 	// Offline tells whether a request gets a refresh token.
 	Offline func(authorize url.Values, scopes []string) bool
 	// Echo returns the scopes as the token response spells them.
@@ -49,17 +63,37 @@ type OAuthConfig struct {
 	// RevokeAll ends the grants of a user to all clients when one is revoked:
 	// they belong to one project (Google).
 	RevokeAll bool
+
+	// Rotate returns a new refresh token with every refresh (Microsoft). Reuse
+	// says what becomes of the old one.
+	Rotate bool
+	Reuse  RefreshReuse
 	// MaxRefresh is how many refresh tokens of one user and client live; the
 	// oldest dies when there are more. 0 means no limit.
 	MaxRefresh int
-	// Refuse looks at every refresh that would succeed and may refuse it with a
-	// kind of its own. It must not call methods of OAuth.
-	Refuse func(g Grant) TokenError
+	// Life is how long refresh tokens of a grant live, from consent; nil and 0
+	// mean for ever.
+	Life func(g Grant) time.Duration
+	// Inactivity ends a refresh token that was not used for so long, counted
+	// from its issue if refresh tokens rotate. 0 means never.
+	Inactivity time.Duration
+	// Widen tells whether a refresh may ask for a scope that neither the refresh
+	// token nor any other grant of the user to the client has. With nil a
+	// refresh can only narrow.
+	Widen func(g Grant, scope string) bool
+	// Refuse looks at every exchange of a code and every refresh that would
+	// succeed and may refuse it with a kind of its own.
+	Refuse func(r *http.Request, g Grant) TokenError
+	// Extra are further grant types, by name.
+	Extra map[string]ExtraGrant
+	// IDToken returns the claims of an ID token besides aud, iat, exp and nonce.
+	// It is asked when the scopes have openid; with nil there are no ID tokens.
+	IDToken func(g Grant) map[string]any
 	// Error writes a refusal of the token endpoint in the words of the service.
 	Error func(w http.ResponseWriter, kind TokenError)
 }
 
-// TokenError is why a token request was refused.
+// TokenError is why a token request was refused. Fakes have further ones.
 type TokenError string
 
 // The refusals of the token endpoint.
@@ -68,10 +102,20 @@ const (
 	BadRequest  TokenError = "invalid_request"
 	BadCode     TokenError = "code"     // unknown, used, expired, or wrong redirect URI
 	BadVerifier TokenError = "verifier" // PKCE
-	BadRefresh  TokenError = "refresh"  // unknown, expired or revoked
+	BadRefresh  TokenError = "refresh"  // unknown, expired, superseded or revoked
+	Inactive    TokenError = "inactive" // not used for OAuthConfig.Inactivity
 	BadScope    TokenError = "invalid_scope"
 	BadToken    TokenError = "invalid_token" // revocation of an unknown token
 )
+
+// ExtraGrant is a grant type of the token endpoint besides codes and refreshes.
+type ExtraGrant struct {
+	// Anonymous says that the request proves by itself who asks, without the
+	// credentials of a client.
+	Anonymous bool
+	// Grant returns what is granted, or why it is not. There is no refresh token.
+	Grant func(r *http.Request, client string) (Grant, TokenError)
+}
 
 // Client is a registered OAuth client.
 type Client struct {
@@ -79,14 +123,39 @@ type Client struct {
 	// RedirectURIs are compared exactly; an empty list accepts every loopback
 	// address, as native clients may use.
 	RedirectURIs []string
+	// Scopes and Roles are the delegated and the application permissions that
+	// the registration lists: what the scope ".default" stands for (Microsoft).
+	Scopes, Roles []string
 }
 
-// Grant is what a user allowed a client.
+// Allows reports whether the client may be answered at a redirect URI.
+func (c Client) Allows(redirect string) bool {
+	if len(c.RedirectURIs) > 0 {
+		return slices.Contains(c.RedirectURIs, redirect)
+	}
+	u, err := url.Parse(redirect)
+	if err != nil {
+		return false
+	}
+	host := u.Hostname()
+	return host == "localhost" || host == "127.0.0.1" || host == "::1"
+}
+
+// Grant is what a user allowed a client, or an administrator an app.
 type Grant struct {
-	User    string
-	Client  string
-	Scopes  []string
+	// User is empty for a grant to the app itself.
+	User   string
+	Client string
+	Scopes []string
+	// Tenant is the directory of a grant to the app itself (Microsoft).
+	Tenant string
+	// GrantedAt is when the user agreed, Expires when the grant ends by itself;
+	// zero means never.
+	GrantedAt, Expires time.Time
+	// Revoked says that the grant has ended, and Reason what a refresh is told;
+	// empty means BadRefresh.
 	Revoked bool
+	Reason  TokenError
 }
 
 // Has reports whether any of the scopes was granted.
@@ -98,7 +167,9 @@ type grantCode struct {
 	grant     *Grant
 	redirect  string
 	challenge string
+	nonce     string
 	offline   bool
+	limit     time.Duration
 	expires   time.Time
 }
 
@@ -115,8 +186,8 @@ func NewOAuth(s *Server, c OAuthConfig) *OAuth {
 	}
 	return &OAuth{
 		server: s, config: c,
-		clients: map[string]Client{}, codes: map[string]*grantCode{},
-		access: map[string]accessToken{}, refresh: map[string]*Grant{},
+		clients: map[string]Client{}, faults: map[string]TokenError{}, codes: map[string]*grantCode{},
+		access: map[string]accessToken{}, refresh: map[string]*refreshToken{}, refreshes: map[string]int{},
 	}
 }
 
@@ -127,118 +198,39 @@ func (o *OAuth) Register(c Client) {
 	o.clients[c.ID] = c
 }
 
-var page = template.Must(template.New("authorize").Parse(`<!doctype html>
-<html lang="en"><title>Sign in</title>
-<h1>Sign in</h1>
-<form method="post">
-<fieldset><legend>Account</legend>
-{{range .Users}}<label><input type="radio" name="user" value="{{.}}"{{if eq . $.Hint}} checked{{end}}> {{.}}</label><br>
-{{end}}</fieldset>
-<fieldset><legend>{{.Client}} asks for</legend>
-{{range .Scopes}}<label><input type="checkbox" name="scope" value="{{.}}" checked> {{.}}</label><br>
-{{end}}</fieldset>
-<button name="decision" value="allow">Allow</button>
-<button name="decision" value="deny">Cancel</button>
-</form>
-`))
-
-// Authorize serves the authorization endpoint: GET shows the page, POST takes
-// the user's decision and redirects back to the client.
-func (o *OAuth) Authorize(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	o.mu.Lock()
-	client, known := o.clients[q.Get("client_id")]
-	o.mu.Unlock()
-	redirect, err := url.Parse(q.Get("redirect_uri"))
-	switch {
-	case !known:
-		http.Error(w, "invalid_client", http.StatusUnauthorized)
-		return
-	case err != nil || !client.allows(q.Get("redirect_uri"), redirect):
-		http.Error(w, "redirect_uri_mismatch", http.StatusBadRequest)
-		return
-	}
-	back := func(v url.Values) {
-		if state := q.Get("state"); state != "" {
-			v.Set("state", state)
-		}
-		out := *redirect
-		old := out.Query()
-		for name := range v {
-			old.Set(name, v.Get(name))
-		}
-		out.RawQuery = old.Encode()
-		http.Redirect(w, r, out.String(), http.StatusFound)
-	}
-	scopes := strings.Fields(q.Get("scope"))
-	if q.Get("response_type") != "code" || len(scopes) == 0 ||
-		q.Get("code_challenge") != "" && q.Get("code_challenge_method") != "S256" {
-		back(url.Values{"error": {"invalid_request"}})
-		return
-	}
-	users := o.config.Users()
-	if r.Method == http.MethodGet {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		page.Execute(w, map[string]any{
-			"Users": users, "Scopes": scopes, "Client": client.ID, "Hint": q.Get("login_hint"),
-		})
-		return
-	}
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "invalid_request", http.StatusBadRequest)
-		return
-	}
-	if r.PostForm.Get("decision") != "allow" {
-		back(url.Values{"error": {"access_denied"}})
-		return
-	}
-	user := r.PostForm.Get("user")
-	if !slices.Contains(users, user) {
-		http.Error(w, "no such user", http.StatusBadRequest)
-		return
-	}
-	granted := slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
-		return !slices.Contains(r.PostForm["scope"], s)
-	})
-	back(url.Values{"code": {o.grant(user, client.ID, q, granted)}})
-}
-
-// grant notes what a user allowed and returns the code for it.
-func (o *OAuth) grant(user, client string, q url.Values, scopes []string) (code string) {
-	offline := o.config.Offline == nil || o.config.Offline(q, scopes)
-	g := &Grant{User: user, Client: client, Scopes: scopes}
-	code = "code-" + secret()
+// Client returns a registered client.
+func (o *OAuth) Client(id string) (Client, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	first := true
-	for _, old := range o.grants {
-		if old.User != user || old.Client != client || old.Revoked {
-			continue
-		}
-		first = false
-		if o.config.IncludeGranted && q.Get("include_granted_scopes") == "true" {
-			for _, s := range old.Scopes {
-				if !slices.Contains(g.Scopes, s) {
-					g.Scopes = append(g.Scopes, s)
-				}
-			}
-		}
-	}
-	if o.config.RefreshOnConsent && !first && !slices.Contains(strings.Fields(q.Get("prompt")), "consent") {
-		offline = false
-	}
-	o.grants = append(o.grants, g)
-	o.codes[code] = &grantCode{
-		grant: g, redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge"), offline: offline,
-		expires: o.server.Now().Add(10 * time.Minute),
-	}
-	return code
+	c, ok := o.clients[id]
+	return c, ok
 }
 
-func (c Client) allows(raw string, u *url.URL) bool {
-	if len(c.RedirectURIs) > 0 {
-		return slices.Contains(c.RedirectURIs, raw)
+// SetClientFault refuses every token request of a client with an error, as if
+// something were wrong with its registration. The empty kind ends it.
+func (o *OAuth) SetClientFault(id string, kind TokenError) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if kind == "" {
+		delete(o.faults, id)
+		return
 	}
-	host := u.Hostname()
-	return host == "localhost" || host == "127.0.0.1" || host == "::1"
+	o.faults[id] = kind
+}
+
+// Granted returns the scopes of all live grants of a user to a client.
+func (o *OAuth) Granted(user, client string) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.granted(user, client)
+}
+
+func (o *OAuth) granted(user, client string) []string {
+	var scopes []string
+	for _, g := range o.grants {
+		if !g.Revoked && g.Client == client && strings.EqualFold(g.User, user) {
+			scopes = append(scopes, g.Scopes...)
+		}
+	}
+	return scopes
 }

@@ -324,7 +324,7 @@ func TestMaxRefresh(t *testing.T) {
 
 func TestRefuse(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, fakeserver.OAuthConfig{Refuse: func(g fakeserver.Grant) fakeserver.TokenError {
+	s := newSite(t, fakeserver.OAuthConfig{Refuse: func(_ *http.Request, g fakeserver.Grant) fakeserver.TokenError {
 		if g.User == user && g.Has("a") {
 			return "strict"
 		}

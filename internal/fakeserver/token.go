@@ -13,13 +13,16 @@ import (
 	"time"
 )
 
-// tokenResponse is RFC 6749, 5.1.
+// tokenResponse is RFC 6749, 5.1, and OpenID Connect Core 1.0, 3.1.3.3.
 type tokenResponse struct {
 	AccessToken  string `json:"access_token"`
 	TokenType    string `json:"token_type"`
 	ExpiresIn    int    `json:"expires_in"`
-	Scope        string `json:"scope"`
+	Scope        string `json:"scope,omitempty"`
 	RefreshToken string `json:"refresh_token,omitempty"`
+	// RefreshExpires is Google's word for how long a limited grant lasts.
+	RefreshExpires int    `json:"refresh_token_expires_in,omitempty"`
+	IDToken        string `json:"id_token,omitempty"`
 }
 
 // Token serves the token endpoint.
@@ -41,6 +44,34 @@ func (o *OAuth) Token(w http.ResponseWriter, r *http.Request) {
 }
 
 func (o *OAuth) token(r *http.Request) (tokenResponse, TokenError) {
+	grantType := r.PostForm.Get("grant_type")
+	extra, isExtra := o.config.Extra[grantType]
+	var client string
+	if !extra.Anonymous {
+		var kind TokenError
+		if client, kind = o.authenticate(r); kind != "" {
+			return tokenResponse{}, kind
+		}
+	}
+	switch {
+	case isExtra:
+		g, kind := extra.Grant(r, client)
+		if kind != "" {
+			return tokenResponse{}, kind
+		}
+		g.GrantedAt = o.server.Now()
+		return o.issue(&g, g.Scopes), ""
+	case grantType == "authorization_code":
+		return o.exchange(r, client)
+	case grantType == "refresh_token":
+		return o.renew(r, client)
+	default:
+		return tokenResponse{}, BadRequest
+	}
+}
+
+// authenticate checks the credentials of a client (RFC 6749, 2.3.1).
+func (o *OAuth) authenticate(r *http.Request) (client string, kind TokenError) {
 	id, pass, basic := r.BasicAuth()
 	if !basic {
 		id, pass = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
@@ -48,46 +79,39 @@ func (o *OAuth) token(r *http.Request) (tokenResponse, TokenError) {
 		id, _ = url.QueryUnescape(id)
 		pass, _ = url.QueryUnescape(pass)
 	}
-	client, known := o.clients[id]
-	if !known || subtle.ConstantTimeCompare([]byte(client.Secret), []byte(pass)) != 1 {
-		return tokenResponse{}, BadClient
+	c, known := o.clients[id]
+	if !known || subtle.ConstantTimeCompare([]byte(c.Secret), []byte(pass)) != 1 {
+		return id, BadClient
 	}
-	switch r.PostForm.Get("grant_type") {
-	case "authorization_code":
-		code := r.PostForm.Get("code")
-		c := o.codes[code]
-		delete(o.codes, code)
-		if c == nil || c.grant.Client != id || c.grant.Revoked || o.server.Now().After(c.expires) ||
-			c.redirect != r.PostForm.Get("redirect_uri") {
-			return tokenResponse{}, BadCode
-		}
-		if !verified(c.challenge, r.PostForm.Get("code_verifier")) {
-			return tokenResponse{}, BadVerifier
-		}
-		return o.issue(c.grant, c.grant.Scopes, c.offline), ""
-	case "refresh_token":
-		g := o.refresh[r.PostForm.Get("refresh_token")]
-		if g == nil || g.Revoked || g.Client != id {
-			return tokenResponse{}, BadRefresh
-		}
-		scopes := g.Scopes
-		if want := strings.Fields(r.PostForm.Get("scope")); len(want) > 0 {
-			for _, s := range want {
-				if !slices.Contains(g.Scopes, s) {
-					return tokenResponse{}, BadScope
-				}
-			}
-			scopes = want
-		}
-		if o.config.Refuse != nil {
-			if kind := o.config.Refuse(*g); kind != "" {
-				return tokenResponse{}, kind
-			}
-		}
-		return o.issue(g, scopes, o.config.Rotate), ""
-	default:
-		return tokenResponse{}, BadRequest
+	return id, o.faults[id]
+}
+
+// exchange redeems a code (RFC 6749, 4.1.3).
+func (o *OAuth) exchange(r *http.Request, client string) (tokenResponse, TokenError) {
+	code := r.PostForm.Get("code")
+	c := o.codes[code]
+	delete(o.codes, code)
+	if c == nil || c.grant.Client != client || c.grant.Revoked || o.server.Now().After(c.expires) ||
+		c.redirect != r.PostForm.Get("redirect_uri") {
+		return tokenResponse{}, BadCode
 	}
+	if !verified(c.challenge, r.PostForm.Get("code_verifier")) {
+		return tokenResponse{}, BadVerifier
+	}
+	if o.config.Refuse != nil {
+		if kind := o.config.Refuse(r, *c.grant); kind != "" {
+			return tokenResponse{}, kind
+		}
+	}
+	resp := o.issue(c.grant, c.grant.Scopes)
+	if c.offline {
+		resp.RefreshToken = o.issueRefresh(c.grant, c.grant.Scopes, nil)
+		if c.limit > 0 {
+			resp.RefreshExpires = int(c.grant.Expires.Sub(o.server.Now()) / time.Second)
+		}
+	}
+	resp.IDToken = o.idToken(c.grant, c.grant.Scopes, c.nonce)
+	return resp, ""
 }
 
 // verified is RFC 7636, 4.6.
@@ -99,41 +123,21 @@ func verified(challenge, verifier string) bool {
 	return subtle.ConstantTimeCompare([]byte(challenge), []byte(base64.RawURLEncoding.EncodeToString(sum[:]))) == 1
 }
 
-func (o *OAuth) issue(g *Grant, scopes []string, withRefresh bool) tokenResponse {
+// issue makes an access token.
+func (o *OAuth) issue(g *Grant, scopes []string) tokenResponse {
 	resp := tokenResponse{
 		AccessToken: "access-" + secret(), TokenType: "Bearer",
 		ExpiresIn: int(o.config.AccessTTL / time.Second),
 	}
-	echoed := scopes
-	if o.config.Echo != nil {
-		echoed = o.config.Echo(scopes)
+	if g.User != "" { // what an app may do by itself is not told
+		echoed := scopes
+		if o.config.Echo != nil {
+			echoed = o.config.Echo(scopes)
+		}
+		resp.Scope = strings.Join(echoed, " ")
 	}
-	resp.Scope = strings.Join(echoed, " ")
 	o.access[resp.AccessToken] = accessToken{g, scopes, o.server.Now().Add(o.config.AccessTTL)}
-	if withRefresh {
-		resp.RefreshToken = "refresh-" + secret()
-		o.refresh[resp.RefreshToken] = g
-		o.issued = append(o.issued, resp.RefreshToken)
-		o.trim(g.User, g.Client)
-	}
 	return resp
-}
-
-// trim lets the oldest refresh tokens of a user and client die.
-func (o *OAuth) trim(user, client string) {
-	if o.config.MaxRefresh <= 0 {
-		return
-	}
-	live := 0
-	for _, token := range slices.Backward(o.issued) {
-		g := o.refresh[token]
-		if g == nil || g.User != user || g.Client != client {
-			continue
-		}
-		if live++; live > o.config.MaxRefresh {
-			delete(o.refresh, token)
-		}
-	}
 }
 
 // Revoke serves the revocation endpoint: the user's whole grant to the client
@@ -145,17 +149,21 @@ func (o *OAuth) Revoke(w http.ResponseWriter, r *http.Request) {
 	}
 	token := r.FormValue("token")
 	o.mu.Lock()
-	g := o.refresh[token]
+	var g *Grant
+	if t := o.refresh[token]; t != nil && !t.dead {
+		g = t.grant
+	}
 	if a, ok := o.access[token]; ok {
 		g = a.grant
 	}
-	if g != nil && g.Revoked {
+	switch {
+	case g == nil:
+	case g.Revoked:
 		g = nil
-	}
-	if g != nil && o.config.RevokeAll {
-		o.revoke(g.User, "")
-	} else if g != nil {
-		o.revoke(g.User, g.Client)
+	case o.config.RevokeAll:
+		o.end(g.User, "", "")
+	default:
+		o.end(g.User, g.Client, "")
 	}
 	o.mu.Unlock()
 	if g == nil {
@@ -165,20 +173,24 @@ func (o *OAuth) Revoke(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-func (o *OAuth) revoke(user, client string) {
+func (o *OAuth) end(user, client string, reason TokenError) {
 	for _, g := range o.grants {
-		if g.User == user && (client == "" || g.Client == client) {
-			g.Revoked = true
+		if !g.Revoked && g.User == user && (client == "" || g.Client == client) {
+			g.Revoked, g.Reason = true, reason
 		}
 	}
 }
 
 // RevokeUser ends all grants of a user, as if the user had done so in the
 // account's settings.
-func (o *OAuth) RevokeUser(user string) {
+func (o *OAuth) RevokeUser(user string) { o.EndUser(user, "") }
+
+// EndUser ends all grants of a user. Refreshes are refused with reason from then
+// on; empty means BadRefresh.
+func (o *OAuth) EndUser(user string, reason TokenError) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.revoke(user, "")
+	o.end(user, "", reason)
 }
 
 // ExpireAccess makes every access token that is out invalid; refresh tokens
@@ -202,7 +214,9 @@ func (o *OAuth) Bearer(r *http.Request) *Grant {
 	if !ok || a.grant.Revoked || !o.server.Now().Before(a.expires) {
 		return nil
 	}
-	return &Grant{User: a.grant.User, Client: a.grant.Client, Scopes: a.scopes}
+	g := *a.grant
+	g.Scopes = slices.Clone(a.scopes)
+	return &g
 }
 
 // Issue gives tokens without the browser dance: a shortcut for tests that are
@@ -210,10 +224,9 @@ func (o *OAuth) Bearer(r *http.Request) *Grant {
 func (o *OAuth) Issue(user, client string, scopes []string) (access, refresh string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	g := &Grant{User: user, Client: client, Scopes: scopes}
-	o.grants = append(o.grants, g)
-	resp := o.issue(g, scopes, true)
-	return resp.AccessToken, resp.RefreshToken
+	g := &Grant{User: user, Client: client, Scopes: scopes, GrantedAt: o.server.Now()}
+	o.begin(g, 0)
+	return o.issue(g, scopes).AccessToken, o.issueRefresh(g, scopes, nil)
 }
 
 // secret returns a random text that is good for names and URLs.

@@ -1,13 +1,11 @@
 package outlooktest
 
 import (
-	"bytes"
 	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +14,20 @@ import (
 
 // graphScope is the resource that short scope names belong to.
 const graphScope = "https://graph.microsoft.com/"
+
+// refreshLife is how long a refresh token lives that was not used
+// (learn.microsoft.com/entra/identity-platform/refresh-tokens, read 2026-11).
+const refreshLife = 90 * 24 * time.Hour
+
+func (s *Server) newOAuth() *fakeserver.OAuth {
+	return fakeserver.NewOAuth(s.Server, fakeserver.OAuthConfig{
+		Users: s.signIns, Offline: hasOffline, Echo: echoScopes,
+		OpenerPolicy: s.options.OpenerPolicy, Admit: s.admit, Denied: describe(codeDeclined),
+		Rotate: true, Reuse: s.options.RefreshReuse, Inactivity: s.options.RefreshInactivity,
+		Refuse: s.refuse, Widen: s.consented, IDToken: s.idToken, Error: s.writeTokenError,
+		Extra: map[string]fakeserver.ExtraGrant{"client_credentials": {Grant: s.appGrant}},
+	})
+}
 
 // shortScope spells a scope without its resource: both forms are equal.
 func shortScope(s string) string { return strings.TrimPrefix(s, graphScope) }
@@ -28,42 +40,29 @@ func echoScopes(scopes []string) []string {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "offline_access" })
 }
 
-// tenants that an authority may name besides an id or a domain.
-func validTenant(t string) bool {
-	return t != "" && !strings.Contains(t, "/")
-}
-
-func tenantOf(path string) string {
-	t, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/oauth2/")
-	return t
-}
-
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
-	if !validTenant(tenantOf(r.URL.Path)) {
-		http.NotFound(w, r)
+	if _, ok := s.authority(r.URL.Path); !ok {
+		unknownTenant(w)
 		return
 	}
 	s.OAuth.Authorize(w, r)
 }
 
-// tokenAnswer carries what the error callback has to know of the request.
-type tokenAnswer struct {
-	status int
-	header http.Header
-	body   bytes.Buffer
-	tenant string
+func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
+	if _, ok := s.authority(r.URL.Path); !ok {
+		unknownTenant(w)
+		return
+	}
+	s.OAuth.Keys(w, r)
 }
-
-func (t *tokenAnswer) Header() http.Header         { return t.header }
-func (t *tokenAnswer) WriteHeader(status int)      { t.status = status }
-func (t *tokenAnswer) Write(p []byte) (int, error) { return t.body.Write(p) }
 
 // token serves the token endpoint and notes the claims a token was asked for with.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	answer := &tokenAnswer{status: http.StatusOK, header: http.Header{}, tenant: tenantOf(r.URL.Path)}
+	authority, ok := s.authority(r.URL.Path)
+	answer := &tokenAnswer{status: http.StatusOK, header: http.Header{}, personal: authority == msaAccount}
 	var claims string
-	if !validTenant(answer.tenant) {
-		writeTokenError(answer, fakeserver.BadRequest)
+	if !ok {
+		s.writeTokenError(answer, codeTenant)
 	} else {
 		if r.ParseForm() == nil {
 			claims = r.PostForm.Get("claims")
@@ -85,67 +84,51 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer.body.Bytes())
 }
 
-// tokenError is the error envelope of Entra
+// EndReason is why Entra ended a grant, as the number it gives it: see
+// [Server.EndGrant].
+type EndReason string
+
+// The reasons
 // (learn.microsoft.com/entra/identity-platform/reference-error-codes, 2024-04).
-type tokenError struct {
-	Error         string `json:"error"`
-	Description   string `json:"error_description"`
-	Codes         []int  `json:"error_codes"`
-	Timestamp     string `json:"timestamp"`
-	TraceID       string `json:"trace_id"`
-	CorrelationID string `json:"correlation_id"`
-	URI           string `json:"error_uri,omitempty"`
-	Suberror      string `json:"suberror,omitempty"`
-}
+const (
+	EndRevoked           EndReason = "50173"  // sessions were revoked
+	EndPassword          EndReason = "50133"  // the password was changed or has expired
+	EndInactive          EndReason = "700082" // not used for 90 days
+	EndSignInFrequency   EndReason = "70043"  // the organisation wants a sign-in now and then
+	EndMFA               EndReason = "50076"  // a second factor is wanted: suberror basic_action, with claims
+	EndConditionalAccess EndReason = "53003"  // a policy forbids it
+	EndBlocked           EndReason = "50057"  // the account is disabled
+	EndDeleted           EndReason = "50034"  // the account is gone
+	EndConsent           EndReason = "65001"  // consent was withdrawn: suberror consent_required
+)
 
-type tokenRefusal struct {
-	status   int
-	err      string
-	code     int
-	text     string
-	suberror string
-}
-
-// refusalOf words a refusal. Grants that ended are told differently at the
-// authority of personal accounts.
-func refusalOf(kind fakeserver.TokenError, tenant string) tokenRefusal {
-	switch kind {
-	case fakeserver.BadClient:
-		return tokenRefusal{401, "invalid_client", 7000215, "Invalid client secret provided.", ""}
-	case fakeserver.BadCode:
-		return tokenRefusal{400, "invalid_grant", 54005, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.", ""}
-	case fakeserver.BadVerifier:
-		return tokenRefusal{400, "invalid_grant", 501481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.", ""}
-	case fakeserver.BadRefresh:
-		if tenant == "consumers" {
-			return tokenRefusal{400, "invalid_grant", 70000, "The user could not be authenticated as the grant is expired. The user must sign in again.", "bad_token"}
-		}
-		return tokenRefusal{400, "invalid_grant", 50173, "The provided grant has expired due to it being revoked, a fresh auth token is needed.", ""}
-	case fakeserver.BadScope:
-		return tokenRefusal{400, "invalid_grant", 65001, "The user or administrator has not consented to use the application.", "consent_required"}
-	default:
-		return tokenRefusal{400, "invalid_request", 900144, "The request body must contain the required parameters.", ""}
+// EndGrant ends all grants of a user, with access tokens that are out. Refreshes
+// are refused from then on. Personal accounts are told 70000 for whatever ends a
+// grant there: EndRevoked, EndPassword, EndInactive. A later sign-in works:
+// whatever was wrong counts as mended.
+func (s *Server) EndGrant(user string, why EndReason) {
+	var u User
+	s.withBox(user, func(b *box) { u = b.user })
+	kind := fakeserver.TokenError(why)
+	if u.Personal && slices.Contains([]EndReason{EndRevoked, EndPassword, EndInactive}, why) {
+		kind = codeGrant
 	}
+	s.OAuth.EndUser(u.Address, kind)
 }
 
-// writeTokenError writes a refusal as Entra does.
-func writeTokenError(w http.ResponseWriter, kind fakeserver.TokenError) {
-	tenant := ""
-	if t, ok := w.(*tokenAnswer); ok {
-		tenant = t.tenant
-	}
-	r := refusalOf(kind, tenant)
-	number := strconv.Itoa(r.code)
-	now := time.Now().UTC().Format("2006-01-02 15:04:05Z")
-	trace, correlation := newGUID(), newGUID()
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store, no-cache")
-	w.WriteHeader(r.status)
-	json.NewEncoder(w).Encode(tokenError{
-		Error: r.err,
-		Description: "AADSTS" + number + ": " + r.text + " Trace ID: " + trace +
-			" Correlation ID: " + correlation + " Timestamp: " + now,
-		Codes: []int{r.code}, Timestamp: now, TraceID: trace, CorrelationID: correlation,
-		URI: "https://login.microsoftonline.com/error?code=" + number, Suberror: r.suberror,
-	})
+// ClientFault is what is wrong with an app registration: see
+// [Server.SetClientFault].
+type ClientFault string
+
+// The faults.
+const (
+	ClientFine          ClientFault = ""
+	ClientSecretExpired ClientFault = "7000222" // invalid_client
+	ClientDisabled      ClientFault = "7000112" // unauthorized_client
+	ClientNotFound      ClientFault = "700016"  // unauthorized_client
+)
+
+// SetClientFault refuses every token request of an app. ClientFine ends it.
+func (s *Server) SetClientFault(clientID string, f ClientFault) {
+	s.OAuth.SetClientFault(clientID, fakeserver.TokenError(f))
 }

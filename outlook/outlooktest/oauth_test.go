@@ -42,11 +42,18 @@ func TestOAuthCodeFlow(t *testing.T) {
 	const verifier = "a-verifier-of-sufficient-length-for-the-rule-of-43"
 	sum := sha256.Sum256([]byte(verifier))
 	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
-	for _, tenant := range []string{"common", "organizations", "consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"} {
-		t.Run(tenant, func(t *testing.T) {
+	for _, tt := range []struct{ tenant, user string }{
+		{"common", anna}, {"organizations", anna}, {"contoso.example", anna}, {"", anna},
+		{"common", carol}, {"consumers", carol}, {outlooktest.PersonalTenant, carol},
+	} {
+		t.Run(tt.tenant+" "+tt.user, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, outlooktest.Options{})
-			back := authorize(t, s, tenant, "offline_access https://graph.microsoft.com/Mail.Send User.Read", challenge, outlooktest.Decision{User: anna})
+			tenant := tt.tenant
+			if tenant == "" {
+				tenant = s.Tenant("contoso.example")
+			}
+			back := authorize(t, s, tenant, "offline_access https://graph.microsoft.com/Mail.Send User.Read", challenge, outlooktest.Decision{User: tt.user})
 			if back.Get("state") != "s1" || back.Get("code") == "" {
 				t.Fatal(back)
 			}
@@ -59,7 +66,7 @@ func TestOAuthCodeFlow(t *testing.T) {
 				t.Errorf("scope %q", got)
 			}
 			c := &client{t: t, s: s, token: r.str("access_token")}
-			if got := c.get("/me").ok(t, 200).str("mail"); got != anna {
+			if got := c.get("/me").ok(t, 200).str("mail"); got != tt.user {
 				t.Errorf("signed in as %q", got)
 			}
 			c.post("/me/sendMail", object{"message": text("x", "x", bert)}).ok(t, 202) // the long spelling of the scope counts

@@ -111,6 +111,32 @@ type Options struct {
 	// QuotaStatus is the HTTP status of ErrorQuotaExceeded; 0 means 413.
 	QuotaStatus int
 
+	// Signing in.
+
+	// RefreshReuse is what becomes of a refresh token that was used. The default
+	// is what Microsoft documents: it goes on working.
+	RefreshReuse RefreshReuse
+	// RefreshInactivity ends a refresh token that is older; every refresh gives a
+	// new one. 0 means the 90 days of Microsoft, -1 never.
+	RefreshInactivity time.Duration
+	// PersonalAuthorityOnly refuses refreshes of personal accounts at /common
+	// with 9002331: only /consumers, or their directory by its id, takes them. A
+	// report of 2026-09 had such failures (huacnlee/omamail issue 230).
+	PersonalAuthorityOnly bool
+	// ConsentWorkflow lets users ask an administrator for what they may not
+	// allow: the refusal is 90095 instead of 90094.
+	ConsentWorkflow bool
+	// ApprovalError is the error that the client gets then. Empty means
+	// "access_denied"; "consent_required" was reported too.
+	ApprovalError string
+	// OpenerPolicy is the Cross-Origin-Opener-Policy of the sign-in pages. Empty
+	// means "same-origin", which cuts a popup off from its opener; "-" sends none.
+	// Microsoft began to send it in 2026
+	// (learn.microsoft.com/answers/questions/5790872, 2026-02, and
+	// learn.microsoft.com/entra/identity-platform/how-to-prepare-app-coop-enforcement,
+	// 2026-09).
+	OpenerPolicy string
+
 	// Notify reaches notification URLs for the validation handshake of
 	// subscriptions; nil leaves the handshake out.
 	Notify http.RoundTripper
@@ -161,16 +187,30 @@ type User struct {
 	Aliases []string
 	// UserPrincipalName is the sign-in name; empty means Address.
 	UserPrincipalName string
-	// ID is the object id; empty makes one.
+	// ID is the object id; empty makes one: a GUID, or the 16 hexadecimal digits
+	// of a personal account.
 	ID string
+	// TenantID is the directory; empty means one of its own for every mail
+	// domain, which [Server.Tenant] tells. Personal accounts are all in
+	// [PersonalTenant].
+	TenantID string
+	// Admin may allow apps for the whole directory.
+	Admin bool
 	// Personal makes it an Outlook.com account: Message-IDs are rewritten, send
 	// limits are answered at once, and /me has no proxyAddresses.
 	Personal bool
 	// NoMailbox is an account without an Exchange Online mailbox: every mail
 	// call is answered 404 MailboxNotEnabledForRESTAPI.
 	NoMailbox bool
-	// SharedWith lists users who have full access and Send As.
-	SharedWith []string
+	// Shared makes it a shared mailbox: nobody signs in with it.
+	Shared bool
+	// SharedWith lists users who have full access and Send As: what members of a
+	// shared mailbox are usually given. FullAccess, SendAs and SendOnBehalf give
+	// each of the rights alone. Who has full access opens the mailbox; who may
+	// send as it is not seen in the message; who may send on behalf of it stands
+	// in Sender.
+	SharedWith                       []string
+	FullAccess, SendAs, SendOnBehalf []string
 	// SendLimit is how many recipients may be written to in 24 hours; 0 means
 	// 10,000 for work and 5,000 for personal accounts.
 	SendLimit int
@@ -194,5 +234,11 @@ func (o Options) withDefaults() Options {
 	o.OversizeStatus = cmp.Or(o.OversizeStatus, http.StatusRequestEntityTooLarge)
 	o.SendLimitStatus = cmp.Or(o.SendLimitStatus, http.StatusTooManyRequests)
 	o.QuotaStatus = cmp.Or(o.QuotaStatus, http.StatusRequestEntityTooLarge)
+	o.RefreshInactivity = max(cmp.Or(o.RefreshInactivity, refreshLife), 0)
+	o.ApprovalError = cmp.Or(o.ApprovalError, "access_denied")
+	o.OpenerPolicy = cmp.Or(o.OpenerPolicy, "same-origin")
+	if o.OpenerPolicy == "-" {
+		o.OpenerPolicy = ""
+	}
 	return o
 }

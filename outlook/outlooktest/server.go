@@ -31,10 +31,29 @@ type (
 	Grant = fakeserver.Grant
 	// Envelope is a message on its way.
 	Envelope = fakeserver.Envelope
+	// IDTokenFault breaks an ID token: see OAuth.BreakIDToken.
+	IDTokenFault = fakeserver.IDTokenFault
+	// PageError is the error of [Decide] when the user was told something on a
+	// page and not sent back.
+	PageError = fakeserver.PageError
+	// RefreshReuse is what becomes of a refresh token that was used.
+	RefreshReuse = fakeserver.RefreshReuse
 )
 
-// Decide plays the user at the authorization page and returns the URL that the
-// browser is sent back to. It does not load it.
+// The policies of [Options.RefreshReuse].
+const (
+	// ReuseAllowed: it goes on working until its own end.
+	ReuseAllowed = fakeserver.ReuseAllowed
+	// ReuseUntilSuccessorUsed: it goes on working until a token that came from it
+	// is used.
+	ReuseUntilSuccessorUsed = fakeserver.ReuseUntilSuccessorUsed
+	// ReuseStrict: whoever uses it again ends the whole grant.
+	ReuseStrict = fakeserver.ReuseStrict
+)
+
+// Decide plays the user at the authorization page, or the administrator at the
+// page of admin consent, and returns the URL that the browser is sent back to. It
+// does not load it. A refusal that the client never hears of is a *PageError.
 func Decide(ctx context.Context, rt http.RoundTripper, authURL string, d Decision) (*url.URL, error) {
 	return fakeserver.Decide(ctx, rt, authURL, d)
 }
@@ -60,6 +79,9 @@ type Server struct {
 	uploads       map[string]*upload
 	subscriptions map[string]*subscription
 	claims        map[string]string // access token → claims it was issued for
+	tenants       map[string]string // mail domain → directory
+	policies      map[string]ConsentPolicy
+	apps          map[appIn]permissions
 }
 
 // Bounce is how mail to an address fails: see [Server.SetBounce].
@@ -78,13 +100,16 @@ func New(o Options) *Server {
 	s := &Server{
 		options: o.withDefaults(), secret: strings.ToUpper(hex.EncodeToString(id[:])),
 		bounces: map[string]Bounce{}, uploads: map[string]*upload{},
-		subscriptions: map[string]*subscription{}, claims: map[string]string{},
+		subscriptions: map[string]*subscription{}, claims: map[string]string{}, tenants: map[string]string{},
+		policies: map[string]ConsentPolicy{}, apps: map[appIn]permissions{},
 	}
 	s.Server = fakeserver.New(s.options.Origin, http.HandlerFunc(s.handle))
-	s.OAuth = fakeserver.NewOAuth(s.Server, fakeserver.OAuthConfig{
-		Users: s.signIns, Rotate: true, Offline: hasOffline, Echo: echoScopes, Error: writeTokenError,
+	s.OAuth = s.newOAuth()
+	s.OAuth.Register(Client{
+		ID: "client-id", Secret: "client-secret",
+		Scopes: []string{"User.Read", "User.ReadBasic.All", "Mail.ReadWrite", "Mail.ReadWrite.Shared", "Mail.Send", "Mail.Send.Shared"},
+		Roles:  []string{"Mail.ReadWrite", "Mail.Send", "User.Read.All"},
 	})
-	s.OAuth.Register(Client{ID: "client-id", Secret: "client-secret"})
 	return s
 }
 
@@ -113,7 +138,11 @@ func (s *Server) AddUser(u User) {
 	}
 	if u.ID == "" {
 		u.ID = newGUID()
+		if u.Personal {
+			u.ID = strings.ReplaceAll(u.ID, "-", "")[:16]
+		}
 	}
+	s.place(&u)
 	if u.SendLimit == 0 {
 		u.SendLimit = 10_000 // Exchange Online, recipients in 24 hours (2026-07)
 		if u.Personal {
@@ -147,7 +176,9 @@ func (s *Server) signIns() []string {
 	defer s.mu.Unlock()
 	var names []string
 	for _, b := range s.boxes {
-		names = append(names, b.user.Address)
+		if !b.user.Shared {
+			names = append(names, b.user.Address)
+		}
 	}
 	return names
 }
@@ -157,6 +188,9 @@ func (s *Server) signIns() []string {
 func (s *Server) Tokens(user string, scopes ...string) (access, refresh string) {
 	if len(scopes) == 0 {
 		scopes = []string{"offline_access", "User.Read", "Mail.ReadWrite", "Mail.Send"}
+	}
+	if u, ok := s.user(user); ok {
+		user = u.Address
 	}
 	return s.OAuth.Issue(user, "client-id", scopes)
 }
@@ -274,6 +308,10 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		s.authorize(w, r)
 	case strings.HasSuffix(path, "/oauth2/v2.0/token"):
 		s.token(w, r)
+	case strings.HasSuffix(path, "/discovery/v2.0/keys"):
+		s.keys(w, r)
+	case strings.HasSuffix(path, "/v2.0/adminconsent"):
+		s.adminConsent(w, r)
 	default:
 		s.writeError(w, r, badRequest("Resource not found for the segment '"+url.PathEscape(path)+"'."))
 	}
