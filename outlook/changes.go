@@ -31,7 +31,7 @@ func (m *Mailbox) Cursor(ctx context.Context) (mailbox.Cursor, error) {
 	if !folders.at.IsZero() && folders.at.Before(start) {
 		start = folders.at
 	}
-	c := &cursor{Version: cursorVersion}
+	c := &cursor{Version: cursorVersion, Mailbox: m.graph.User}
 	for _, f := range m.p.config.Folders {
 		link, err := m.startChain(ctx, c, f, start.Add(-startMargin))
 		if err != nil {
@@ -96,6 +96,9 @@ func (m *Mailbox) Changes(ctx context.Context, from mailbox.Cursor, limit int) (
 	c, err := parseCursor(from)
 	if err != nil {
 		return mailbox.Changes{}, m.fail("changes", err.(*mailbox.Error))
+	}
+	if !mailbox.SameAddress(c.Mailbox, m.graph.User) { // renamed, or somebody else's
+		return mailbox.Changes{}, m.fail("changes", &mailbox.Error{Class: mailbox.ClassCursorLost, Code: "cursor_mailbox"})
 	}
 	chain := &c.Folders[c.Turn]
 	page, err := m.follow(ctx, chain.Link, min(limit, maxPage))

@@ -14,7 +14,10 @@ const cursorVersion = 1
 
 // cursor is where each folder's delta chain stands.
 type cursor struct {
-	Version int           `json:"v"`
+	Version int `json:"v"`
+	// Mailbox is the address of a mailbox other than the user's own, whose links
+	// lead nowhere else. Empty is the user's own.
+	Mailbox string        `json:"mailbox,omitempty"`
 	Folders []folderChain `json:"folders"`
 	// Turn is the folder that is asked next.
 	Turn int `json:"turn"`

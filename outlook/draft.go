@@ -150,11 +150,16 @@ func (m *Mailbox) jsonRefusal(out *mailbox.Outgoing) *mailbox.Error {
 	return nil
 }
 
-// jsonDraft is everything but the header. An empty From leaves it to Graph.
+// jsonDraft is everything but the header. An empty From leaves it to Graph,
+// except in the mailbox of somebody else, which is the sender then.
 func (m *Mailbox) jsonDraft(out *mailbox.Outgoing) graph.Draft {
 	body := compose.Bodies(out)
+	from := out.From
+	if from == (mailbox.Address{}) && m.account.Access != mailbox.AccessUser {
+		from = mailbox.Address{Name: m.account.Name, Address: m.account.Address}
+	}
 	return graph.Draft{
-		From: out.From, To: out.To, Cc: out.Cc, Bcc: out.Bcc, ReplyTo: out.ReplyTo,
+		From: from, To: out.To, Cc: out.Cc, Bcc: out.Bcc, ReplyTo: out.ReplyTo,
 		Subject: out.Subject, Text: body.Text, HTML: body.HTML,
 		RFCMessageID: cmp.Or(out.RFCMessageID, compose.NewMessageID(cmp.Or(out.From.Address, m.account.Address))),
 	}

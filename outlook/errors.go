@@ -133,6 +133,17 @@ func (p *Provider) refusal(a gate.Answer) *mailbox.Error {
 		}
 	case mailbox.ClassReconnect:
 		e.Claims = gate.Claims(a.Header)
+	case mailbox.ClassConsent:
+		e.Cause = mailbox.CauseConsent
+	case mailbox.ClassNoMailbox:
+		if strings.HasSuffix(strings.ToLower(name), "forrestapi") {
+			e.Cause = mailbox.CauseNoLicense
+		}
+	case mailbox.ClassInvalid:
+		if a.Call.Method == graph.MethodSubscribe && strings.EqualFold(name, "ExtensionError") {
+			// Outlook refused or was too slow (microsoft-graph-devx-api issue 126).
+			e.Class = mailbox.ClassUnavailable
+		}
 	}
 	if a.Call.Method == graph.MethodSend || a.Call.Method == graph.MethodSendMail {
 		e.Outcome = p.sendOutcome(a, class, name)
@@ -229,6 +240,7 @@ var codes = map[string]mailbox.Class{
 	"mailboxnotsupportedforrestapi": mailbox.ClassNoMailbox,
 	"errornonexistentmailbox":       mailbox.ClassNoMailbox,
 	"resourcenotfound":              mailbox.ClassNoMailbox,
+	"errorinvaliduser":              mailbox.ClassNoMailbox,
 
 	"applicationthrottled":           mailbox.ClassThrottled,
 	"toomanyrequests":                mailbox.ClassThrottled,

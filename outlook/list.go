@@ -52,10 +52,11 @@ func (m *Mailbox) List(ctx context.Context, q mailbox.Query) (mailbox.Page, erro
 	var page graph.Page
 	var err error
 	if q.Page != "" {
-		if u, perr := url.Parse(q.Page); perr != nil || u.Host == "" {
+		link, ok := m.linkOf(q.Page)
+		if !ok {
 			return mailbox.Page{}, m.fail("list", mailbox.Invalid("page", "the Next of an earlier page", "is not one"))
 		}
-		page, err = m.graph.ListNext(ctx, q.Page)
+		page, err = m.graph.ListNext(ctx, link)
 	} else {
 		err = m.readable(ctx, func(header bool) error {
 			page, err = halving(ctx, q.Max, func(size int) (graph.Page, error) {
@@ -69,8 +70,8 @@ func (m *Mailbox) List(ctx context.Context, q mailbox.Query) (mailbox.Page, erro
 	if err != nil {
 		return mailbox.Page{}, err
 	}
-	out := mailbox.Page{Messages: make([]*mailbox.Message, len(page.Messages)), Next: page.NextLink}
-	if page.NextLink == q.Page && q.Page != "" {
+	out := mailbox.Page{Messages: make([]*mailbox.Message, len(page.Messages)), Next: m.pageOf(page.NextLink)}
+	if out.Next == q.Page && q.Page != "" {
 		return mailbox.Page{}, m.fail("list", &mailbox.Error{Class: mailbox.ClassUnavailable, Code: "endless_list"})
 	}
 	for i := range page.Messages {
@@ -80,6 +81,29 @@ func (m *Mailbox) List(ctx context.Context, q mailbox.Query) (mailbox.Page, erro
 		err = m.describeAttachments(ctx, page.Messages, out.Messages)
 	}
 	return out, err
+}
+
+// pageOf is what stands for a link outside: in the mailbox of somebody else it
+// names the mailbox, so that no other one follows it.
+func (m *Mailbox) pageOf(link string) string {
+	if link == "" || m.graph.User == "" {
+		return link
+	}
+	return m.graph.User + " " + link
+}
+
+// linkOf is the link behind a page of this mailbox.
+func (m *Mailbox) linkOf(page string) (string, bool) {
+	link := page
+	if m.graph.User != "" {
+		user, rest, ok := strings.Cut(page, " ")
+		if !ok || !mailbox.SameAddress(user, m.graph.User) {
+			return "", false
+		}
+		link = rest
+	}
+	u, err := url.Parse(link)
+	return link, err == nil && u.Host != ""
 }
 
 // halving asks for a page again in half the size after 504, which Graph answers

@@ -14,6 +14,7 @@ import (
 type Mailbox struct {
 	p       *Provider
 	account mailbox.Account
+	can     mailbox.Capabilities
 	graph   *graph.Client
 	// folders is nil until it is needed.
 	folders atomic.Pointer[folderMap]
@@ -27,6 +28,8 @@ var (
 	_ mailbox.SendResolver = (*Mailbox)(nil)
 	_ mailbox.SentReader   = (*Mailbox)(nil)
 	_ mailbox.RawReader    = (*Mailbox)(nil)
+	_ mailbox.SharedFinder = (*Mailbox)(nil)
+	_ mailbox.Watcher      = (*Mailbox)(nil)
 )
 
 // Account returns the account the mailbox was opened for.
@@ -34,10 +37,14 @@ func (m *Mailbox) Account() mailbox.Account { return m.account }
 
 // need fails with ClassConsent when a capability was not granted.
 func (m *Mailbox) need(op string, want mailbox.Capabilities) error {
-	if m.account.Capabilities.Has(want) {
+	missing := m.can.Missing(want)
+	if missing == 0 {
 		return nil
 	}
-	return m.fail(op, &mailbox.Error{Class: mailbox.ClassConsent})
+	return m.fail(op, &mailbox.Error{
+		Class: mailbox.ClassConsent, Cause: mailbox.CauseConsent,
+		Err: &mailbox.FieldError{Field: "capabilities", Problem: "lack " + missing.String()},
+	})
 }
 
 // fail completes an error that was found without asking Graph.

@@ -47,7 +47,9 @@ func (e *TokenError) Error() string {
 // OAuthError turns a refusal of the authorization endpoint (status 0, body is
 // the query string) or of the token endpoint into an error. Microsoft asks to
 // branch on "error" alone; the AADSTS numbers behind it are hints that may
-// change, and unknown ones fall back to it.
+// change, and unknown ones fall back to it. They also tell the Cause. The text of
+// a refusal is read for a number only where none comes beside it, as on the
+// redirect.
 func (p *Provider) OAuthError(status int, header http.Header, body []byte) *mailbox.Error {
 	t := parseTokenError(status, body)
 	e := &mailbox.Error{
@@ -57,7 +59,8 @@ func (p *Provider) OAuthError(status int, header http.Header, body []byte) *mail
 	if len(t.Numbers) > 0 {
 		e.Code = "AADSTS" + strconv.Itoa(t.Numbers[0])
 	}
-	e.Class = t.classify()
+	r := t.rule()
+	e.Class, e.Cause = r.class, r.cause
 	switch e.Class {
 	case mailbox.ClassUnavailable:
 		e.RetryAfter, _, _ = quota.ParseRetryAfter(header, nil, time.Now())
@@ -75,6 +78,9 @@ func (p *Provider) OAuthError(status int, header http.Header, body []byte) *mail
 	return e
 }
 
+// maxNumbers bounds how many numbers of one refusal are looked at.
+const maxNumbers = 10
+
 // parseTokenError never fails: what could be read is there.
 func parseTokenError(status int, body []byte) *TokenError {
 	t := &TokenError{Status: status}
@@ -88,17 +94,16 @@ func parseTokenError(status int, body []byte) *TokenError {
 		var j struct {
 			Error, Suberror text
 			Claims          text
-			ErrorCodes      list[int] `json:"error_codes"`
-			Description     text      `json:"error_description"`
-			TraceID         text      `json:"trace_id"`
-			CorrelationID   text      `json:"correlation_id"`
+			ErrorCodes      numbers `json:"error_codes"`
+			Description     text    `json:"error_description"`
+			TraceID         text    `json:"trace_id"`
+			CorrelationID   text    `json:"correlation_id"`
 		}
 		_ = json.Unmarshal(body, &j)
 		t.Code, t.Suberror, t.Numbers = code(j.Error), code(j.Suberror), j.ErrorCodes
 		t.Description, t.Claims = string(j.Description), string(j.Claims)
 		t.TraceID, t.CorrelationID = clip(string(j.TraceID)), clip(string(j.CorrelationID))
 	}
-	t.Numbers = t.Numbers[:min(len(t.Numbers), 10)]
 	if len(t.Numbers) == 0 {
 		// The redirect has the number in the text alone.
 		if _, rest, ok := strings.Cut(t.Description, "AADSTS"); ok {
@@ -114,84 +119,21 @@ func parseTokenError(status int, body []byte) *TokenError {
 	return t
 }
 
-func (e *TokenError) classify() mailbox.Class {
-	switch {
-	case e.Status >= 500:
-		return mailbox.ClassUnavailable
-	case e.Status == http.StatusTooManyRequests:
-		return mailbox.ClassThrottled
+// numbers are AADSTS numbers, which may come as strings, or one without an
+// array. What is no number is left out.
+type numbers []int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *numbers) UnmarshalJSON(b []byte) error {
+	var all []json.RawMessage
+	if json.Unmarshal(b, &all) != nil {
+		all = []json.RawMessage{b}
 	}
-	switch e.Code {
-	case "temporarily_unavailable", "server_error":
-		return mailbox.ClassUnavailable
-	case "invalid_client":
-		return mailbox.ClassConfig // whatever else it says: no mailbox is at fault
-	case "":
-		return mailbox.ClassUnknown
-	}
-	for _, n := range e.Numbers {
-		for class, numbers := range aadsts {
-			if slices.Contains(numbers, n) {
-				return class
-			}
+	for _, raw := range all[:min(len(all), maxNumbers)] {
+		s := strings.TrimPrefix(strings.Trim(string(raw), `"`), "AADSTS")
+		if v, err := strconv.Atoi(s); err == nil && v > 0 {
+			*n = append(*n, v)
 		}
 	}
-	if class, ok := suberrors[e.Suberror]; ok {
-		return class
-	}
-	return oauthCodes[e.Code] // unknown ones are ClassUnknown
-}
-
-// suberrors: Microsoft.Identity.Client UiRequiredExceptionClassification, and
-// reports for those it does not list.
-var suberrors = map[string]mailbox.Class{
-	"basic_action":               mailbox.ClassReconnect,
-	"user_password_expired":      mailbox.ClassReconnect,
-	"bad_token":                  mailbox.ClassReconnect,
-	"token_expired":              mailbox.ClassReconnect,
-	"additional_action":          mailbox.ClassAdmin,
-	"message_only":               mailbox.ClassAdmin,
-	"protection_policy_required": mailbox.ClassAdmin,
-	"consent_required":           mailbox.ClassConsent,
-}
-
-// oauthCodes: RFC 6749 and the Microsoft identity platform.
-var oauthCodes = map[string]mailbox.Class{
-	"invalid_grant":             mailbox.ClassReconnect,
-	"interaction_required":      mailbox.ClassReconnect,
-	"login_required":            mailbox.ClassReconnect,
-	"consent_required":          mailbox.ClassConsent,
-	"access_denied":             mailbox.ClassDeclined,
-	"unauthorized_client":       mailbox.ClassAdmin,
-	"invalid_request":           mailbox.ClassConfig,
-	"invalid_scope":             mailbox.ClassConfig,
-	"invalid_resource":          mailbox.ClassConfig,
-	"unsupported_grant_type":    mailbox.ClassConfig,
-	"unsupported_response_type": mailbox.ClassConfig,
-}
-
-// aadsts are the numbers that tell more than "error" does (Microsoft Entra
-// authentication and authorization error codes, 2024-04; 9002331, 9002332 and
-// 530036 from reports).
-var aadsts = map[mailbox.Class][]int{
-	mailbox.ClassReconnect: {
-		50053, 50055, 50056, 50058, 50072, 50074, 50076, 50078, 50079, 50085, 50089, 50126, 50132, 50133, 50139,
-		50144, 50158, 50173, 70000, 70008, 70043, 700082, 700084,
-	},
-	mailbox.ClassAdmin: {
-		50057, 50097, 50105, 50129, 50131, 50177, 50178, 53000, 53001, 53003, 53011, 530032, 530034, 530035,
-		70001, 700016, 7000112, 90093, 90094, 90095,
-	},
-	mailbox.ClassConfig: {
-		28002, 50194, 65005, 650056, 650057, 70002, 70011, 700027, 7000215, 7000222, 90014, 90038, 900144, 900561,
-		530036, 9002313, 9002331, 9002332,
-	},
-	mailbox.ClassWrongAccount: {16000, 50014, 50020, 50034, 500208, 51004, 90072},
-	mailbox.ClassBadCallback:  {54005, 501481, 700005},
-	mailbox.ClassUnavailable:  {50033, 50087, 70012, 90012, 90024, 90033, 90090},
-	mailbox.ClassThrottled:    {50196, 90055},
-	mailbox.ClassConsent:      {65001},
-	mailbox.ClassDeclined:     {65004},
-	mailbox.ClassNoMailbox:    {650052},
-	mailbox.ClassUnknown:      {90036, 90092}, // directory trouble that only Microsoft's support can end
+	return nil
 }

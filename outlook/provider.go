@@ -2,7 +2,6 @@ package outlook
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -12,8 +11,8 @@ import (
 	"github.com/mailtether/mailtether/outlook/internal/graph"
 )
 
-// Endpoints are the places a provider speaks to. Empty fields mean Microsoft's
-// worldwide cloud; apps are registered separately for every other cloud.
+// Endpoints are the places a provider speaks to. Empty fields mean those of
+// [Config.Cloud].
 type Endpoints struct {
 	// GraphURL is the root of the API, including the version:
 	// "https://graph.microsoft.com/v1.0".
@@ -32,17 +31,23 @@ func EndpointsAt(base string) Endpoints {
 // Config configures a Provider. The zero value is Microsoft's worldwide cloud
 // with accounts of every kind.
 type Config struct {
+	// Cloud is the cloud that the app is registered in.
+	Cloud Cloud
+	// Endpoints replace those of the cloud, for fakes and proxies.
 	Endpoints Endpoints
 	// Tenant is who may sign in: "common" (the default: work, school and personal
-	// accounts), "organizations", "consumers", or one tenant by id or domain.
+	// accounts), "organizations", "consumers", or one tenant by id or domain, which
+	// then serves every account.
 	Tenant string
 	// Folders are watched for changes. Default: inbox and sent. A cursor keeps
 	// the folders it was made with.
 	Folders []mailbox.Folder
 	// UploadOrigins are the hosts that upload links may lead to, besides that of
-	// GraphURL. Default: https://outlook.office.com and
+	// GraphURL. Default for the worldwide cloud: https://outlook.office.com and
 	// https://outlook.office365.com (Microsoft Graph, "Attach large files to
-	// Outlook messages").
+	// Outlook messages"). Microsoft does not name those of other clouds: there the
+	// default is none, and large mail fails with the code "foreign_host" until
+	// they are set.
 	UploadOrigins []string
 
 	// MaxMessage is the largest message that is tried, in bytes as it travels.
@@ -72,20 +77,32 @@ type Config struct {
 
 // Provider implements [mailbox.Provider] for Outlook and Microsoft 365.
 type Provider struct {
-	config  Config
-	origins []string // where tokens may go
-	uploads []string // where uploads may go without one
+	config    Config
+	origins   []string // where tokens may go
+	uploads   []string // where uploads may go without one
+	resources []string // the names of Graph in scopes, that of this provider first
 }
 
-var _ mailbox.Provider = (*Provider)(nil)
+var (
+	_ mailbox.Provider          = (*Provider)(nil)
+	_ mailbox.DirectoryProvider = (*Provider)(nil)
+	_ mailbox.IDTokenReader     = (*Provider)(nil)
+	_ mailbox.GrantExplainer    = (*Provider)(nil)
+	_ mailbox.AppProvider       = (*Provider)(nil)
+	_ mailbox.AccountIdentifier = (*Provider)(nil)
+)
 
 // New returns a provider. It fails with ClassInvalid, naming the field.
 func New(c Config) (*Provider, error) {
 	p := &Provider{config: c}
 	d := &p.config
-	d.Endpoints.GraphURL = cmp.Or(d.Endpoints.GraphURL, "https://graph.microsoft.com/v1.0")
-	d.Endpoints.AuthorityURL = cmp.Or(d.Endpoints.AuthorityURL, "https://login.microsoftonline.com")
-	d.Tenant = cmp.Or(d.Tenant, "common")
+	cloud, ok := clouds[d.Cloud]
+	if !ok {
+		return nil, mailbox.Invalid("cloud", "one of the constants", "is unknown")
+	}
+	d.Endpoints.GraphURL = cmp.Or(d.Endpoints.GraphURL, cloud.GraphURL)
+	d.Endpoints.AuthorityURL = cmp.Or(d.Endpoints.AuthorityURL, cloud.AuthorityURL)
+	d.Tenant = cmp.Or(d.Tenant, tenantCommon)
 	d.MaxMessage = cmp.Or(d.MaxMessage, 35_000_000)
 	d.MaxRequest = cmp.Or(d.MaxRequest, 4_000_000)
 	d.SettleAfter = cmp.Or(d.SettleAfter, 5*time.Minute)
@@ -94,7 +111,7 @@ func New(c Config) (*Provider, error) {
 	if d.Folders == nil {
 		d.Folders = []mailbox.Folder{mailbox.FolderInbox, mailbox.FolderSent}
 	}
-	if d.UploadOrigins == nil {
+	if d.UploadOrigins == nil && d.Cloud == CloudWorldwide {
 		d.UploadOrigins = []string{"https://outlook.office.com", "https://outlook.office365.com"}
 	}
 	d.Folders = slices.Clone(d.Folders)
@@ -110,7 +127,10 @@ func (p *Provider) check() error {
 	if err != nil {
 		return err
 	}
-	p.origins = []string{origin}
+	p.origins, p.resources = []string{origin}, []string{origin}
+	for _, cloud := range clouds {
+		p.resources = append(p.resources, strings.TrimSuffix(cloud.GraphURL, "/v1.0"))
+	}
 	if _, err := gate.Origin("endpoints.authority_url", c.Endpoints.AuthorityURL); err != nil {
 		return err
 	}
@@ -121,7 +141,7 @@ func (p *Provider) check() error {
 		}
 		p.uploads = append(p.uploads, origin)
 	}
-	if strings.ContainsAny(c.Tenant, "/?# ") {
+	if !isTenant(c.Tenant) {
 		return mailbox.Invalid("tenant", `"common", "organizations", "consumers", a tenant id or domain`, "is malformed")
 	}
 	if len(c.Folders) == 0 {
@@ -151,21 +171,10 @@ func (p *Provider) check() error {
 // Name returns [mailbox.Outlook].
 func (p *Provider) Name() mailbox.ProviderName { return mailbox.Outlook }
 
-// OAuth tells how to sign in. There is no way to revoke one grant: Graph's
-// revokeSignInSessions ends those of all apps, so RevokeURL is empty.
-func (p *Provider) OAuth() mailbox.OAuth {
-	base := p.config.Endpoints.AuthorityURL + "/" + url.PathEscape(p.config.Tenant) + "/oauth2/v2.0/"
-	return mailbox.OAuth{
-		AuthURL:  base + "authorize",
-		TokenURL: base + "token",
-		// Without it a browser that is signed in connects whichever account it
-		// happens to be.
-		AuthParams:           map[string]string{"prompt": "select_account"},
-		RotatesRefreshTokens: true,
-	}
-}
-
-// Open returns the mailbox of an account. It makes no request.
+// Open returns the mailbox of an account, a [*Mailbox]. It makes no request. An
+// account of mailbox.AccessShared or AccessApp is the mailbox at its Address, used
+// with the token of the session; what can be done with a shared one are those of
+// its Capabilities that a ".Shared" scope allows too.
 func (p *Provider) Open(a mailbox.Account, s mailbox.Session) (mailbox.Mailbox, error) {
 	if s.Tokens == nil {
 		return nil, mailbox.Invalid("session.tokens", "a token source", "is nil")
@@ -173,7 +182,33 @@ func (p *Provider) Open(a mailbox.Account, s mailbox.Session) (mailbox.Mailbox, 
 	if a.Provider != "" && a.Provider != mailbox.Outlook {
 		return nil, mailbox.Invalid("account.provider", string(mailbox.Outlook), "is another provider")
 	}
-	return &Mailbox{p: p, account: a, graph: p.client(a, s)}, nil
+	m := &Mailbox{p: p, account: a, can: a.Capabilities}
+	switch a.Access {
+	case mailbox.AccessUser:
+		m.graph = p.client(a, s)
+		return m, nil
+	case mailbox.AccessShared:
+		if len(a.Scopes) > 0 { // else Graph tells
+			m.can &= p.grantedShared(a.Scopes)
+		}
+	case mailbox.AccessApp:
+	default:
+		return nil, mailbox.Invalid("account.access", "user, shared or app", "is another one")
+	}
+	if !isAddress(a.Address) {
+		return nil, mailbox.Invalid("account.address", "the address of the mailbox", "is not one")
+	}
+	m.graph = p.client(a, s)
+	m.graph.User = a.Address
+	refusal := m.graph.Gate.Refusal
+	m.graph.Gate.Refusal = func(answer gate.Answer) *mailbox.Error {
+		e := refusal(answer)
+		if e.Cause == mailbox.CauseConsent {
+			e.Cause = mailbox.CauseNoRights // the permissions are there, or are the administrator's
+		}
+		return e
+	}
+	return m, nil
 }
 
 func (p *Provider) client(a mailbox.Account, s mailbox.Session) *graph.Client {

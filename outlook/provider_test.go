@@ -35,6 +35,10 @@ func TestConfig(t *testing.T) {
 		{at("https://user@graph.microsoft.com", ""), "endpoints.graph_url"},
 		{at("", "http://login.microsoftonline.com"), "endpoints.authority_url"},
 		{outlook.Config{Tenant: "a/b"}, "tenant"},
+		{outlook.Config{Tenant: "everybody"}, "tenant"},
+		{outlook.Config{Tenant: "contoso.example"}, ""},
+		{outlook.Config{Cloud: outlook.CloudChina}, ""},
+		{outlook.Config{Cloud: "mars"}, "cloud"},
 		{outlook.Config{Folders: []mailbox.Folder{}}, "folders"},
 		{outlook.Config{Folders: []mailbox.Folder{mailbox.FolderOther}}, "folders"},
 		{outlook.Config{Folders: []mailbox.Folder{mailbox.FolderDrafts}}, "folders"},
@@ -59,22 +63,6 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-func TestOAuthEndpoints(t *testing.T) {
-	t.Parallel()
-	p, err := outlook.New(outlook.Config{Tenant: "consumers"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := mailbox.OAuth{
-		AuthURL:    "https://login.microsoftonline.com/consumers/oauth2/v2.0/authorize",
-		TokenURL:   "https://login.microsoftonline.com/consumers/oauth2/v2.0/token",
-		AuthParams: map[string]string{"prompt": "select_account"}, RotatesRefreshTokens: true,
-	}
-	if diff := cmp.Diff(want, p.OAuth()); diff != "" {
-		t.Errorf("OAuth (-want +got):\n%s", diff)
-	}
-}
-
 func TestScopes(t *testing.T) {
 	t.Parallel()
 	p, err := outlook.New(outlook.Config{})
@@ -94,7 +82,7 @@ func TestScopes(t *testing.T) {
 		mailbox.CanReadHeaders | mailbox.CanReadBodies | mailbox.CanShared: " Mail.Read Mail.Read.Shared",
 	} {
 		got, err := p.Scopes(want)
-		if err != nil || strings.Join(got, " ") != "offline_access User.Read"+scopes {
+		if err != nil || strings.Join(got, " ") != "openid profile offline_access User.Read"+scopes {
 			t.Errorf("Scopes(%v) = %q, %v", want, got, err)
 		}
 	}
@@ -104,7 +92,8 @@ func TestScopes(t *testing.T) {
 		"https://microsoftgraph.chinacloudapi.cn/Mail.Read":                                mailbox.CanReadHeaders | mailbox.CanReadBodies,
 		"https://outlook.office.com/Mail.Send https://elsewhere.example/Mail.ReadWrite":    0,
 		"mail.readwrite": mailbox.CanReadHeaders | mailbox.CanReadBodies | mailbox.CanWriteReadState | mailbox.CanDraft,
-		"Mail.Send.Shared MailboxSettings.Read openid": mailbox.CanShared,
+		"Mail.Send.Shared MailboxSettings.Read openid":                                                             mailbox.CanShared,
+		"openid profile email offline_access User.Read https://graph.microsoft.com/.default Calendars.Read.Shared": 0,
 	} {
 		if got := p.Granted(strings.Fields(scopes)); got != want {
 			t.Errorf("Granted(%s) = %v, want %v", scopes, got, want)

@@ -57,7 +57,7 @@ func (m *Mailbox) resolveDraft(ctx context.Context, c mailbox.Checkpoint) (mailb
 	case mailbox.FolderTrash:
 		return mailbox.Sent{}, mailbox.OutcomeNotSent, nil
 	case mailbox.FolderDrafts:
-		if c.At.IsZero() || time.Since(c.At) < m.p.config.SettleAfter || !m.account.Capabilities.Has(mailbox.CanDraft) {
+		if c.At.IsZero() || time.Since(c.At) < m.p.config.SettleAfter || !m.can.Has(mailbox.CanDraft) {
 			return mailbox.Sent{}, mailbox.OutcomeUnknown, nil
 		}
 		if err := m.graph.Move(ctx, c.DraftID, folderName(mailbox.FolderTrash)); err != nil {
@@ -112,7 +112,7 @@ func (m *Mailbox) getSent(ctx context.Context, id mailbox.MessageID) (graph.Mess
 }
 
 func sentFields(header bool) []string {
-	fields := []string{"id", "isDraft", "parentFolderId", "internetMessageId", "conversationId", "sentDateTime", "from"}
+	fields := []string{"id", "isDraft", "parentFolderId", "internetMessageId", "conversationId", "sentDateTime", "from", "sender"}
 	if header {
 		fields = append(fields, headerBlock)
 	}
@@ -186,6 +186,9 @@ func sentOf(g graph.Message, known []mailbox.RFCMessageID) mailbox.Sent {
 	s := mailbox.Sent{
 		ID: mailbox.MessageID(g.ID), ThreadID: mailbox.ThreadID(g.ConversationID),
 		From: g.From, RFCMessageIDs: slices.Clone(known),
+	}
+	if g.Sender.Address != "" && !mailbox.SameAddress(g.Sender.Address, g.From.Address) {
+		s.Sender = g.Sender // on behalf of From
 	}
 	s.At, _ = time.Parse(time.RFC3339Nano, g.SentDateTime)
 	values := append([]string{g.InternetMessageID}, g.Header.Values("X-Microsoft-Original-Message-ID")...)

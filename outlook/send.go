@@ -78,7 +78,7 @@ func (m *Mailbox) Send(ctx context.Context, out *mailbox.Outgoing, opts mailbox.
 // prepare does everything but send. What it leaves behind when it fails it has
 // tried to delete.
 func (m *Mailbox) prepare(ctx context.Context, out *mailbox.Outgoing) (*prepared, error) {
-	if m.account.Capabilities.Has(mailbox.CanDraft) {
+	if m.can.Has(mailbox.CanDraft) {
 		return m.prepareDraft(ctx, out)
 	}
 	built, err := m.build(out)

@@ -37,6 +37,13 @@ type Client struct {
 	Call mailbox.Call
 }
 
+// Of returns a client for another mailbox with the same token.
+func (c *Client) Of(user string) *Client {
+	other := *c
+	other.User = user
+	return &other
+}
+
 // path returns the path of the mailbox below Base, "/me" or "/users/{id}",
 // followed by the given segments, escaped.
 func (c *Client) path(segments ...string) string {

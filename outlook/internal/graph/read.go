@@ -2,9 +2,11 @@ package graph
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,7 +37,7 @@ func (c *Client) List(ctx context.Context, folder string, o ListOptions) (Page, 
 
 // ListNext follows the link of an earlier page, as it is.
 func (c *Client) ListNext(ctx context.Context, link string) (Page, error) {
-	return c.page(ctx, request{name: "graph.messages.list", method: http.MethodGet, url: link})
+	return c.next(ctx, request{name: "graph.messages.list", method: http.MethodGet, url: link})
 }
 
 // Delta begins a delta round of a folder.
@@ -50,7 +52,7 @@ func (c *Client) Delta(ctx context.Context, folder string, o ListOptions) (Page,
 
 // DeltaNext follows the link of an earlier page or round, as it is.
 func (c *Client) DeltaNext(ctx context.Context, link string, size int) (Page, error) {
-	return c.page(ctx, request{name: "graph.messages.delta", method: http.MethodGet, url: link, prefer: pageSize(size)})
+	return c.next(ctx, request{name: "graph.messages.delta", method: http.MethodGet, url: link, prefer: pageSize(size)})
 }
 
 // pageSize is a wish that has to be repeated with every request: links do not
@@ -60,6 +62,14 @@ func pageSize(n int) []string {
 		return nil
 	}
 	return []string{"odata.maxpagesize=" + strconv.Itoa(n)}
+}
+
+// next is page for a request that follows a link.
+func (c *Client) next(ctx context.Context, r request) (Page, error) {
+	if err := c.checkLink(r.url); err != nil {
+		return Page{}, c.badAnswer(ctx, r, err)
+	}
+	return c.page(ctx, r)
 }
 
 func (c *Client) page(ctx context.Context, r request) (Page, error) {
@@ -80,19 +90,31 @@ func (c *Client) page(ctx context.Context, r request) (Page, error) {
 }
 
 // checkLink refuses a link that the gate would not follow, before somebody
-// stores it in place of a good one.
+// stores it in place of a good one, and one that leads from a mailbox of
+// somebody else to the user's own. Which user a link names cannot be compared:
+// Graph may spell it by address, sign-in name or id.
 func (c *Client) checkLink(link string) error {
+	refused := func(code, problem string) error {
+		return &mailbox.Error{Class: mailbox.ClassUnavailable, Code: code, Err: errors.New("graph: a link leads to " + problem)}
+	}
 	origin, err := gate.Origin("link", link)
-	for _, o := range c.Gate.Origins {
-		if err == nil && o == origin {
-			return nil
-		}
+	if err != nil || !slices.Contains(c.Gate.Origins, origin) {
+		return refused("foreign_host", "a host that is not configured")
 	}
-	return &mailbox.Error{
-		Class: mailbox.ClassUnavailable,
-		Code:  "foreign_host",
-		Err:   fmt.Errorf("graph: a link leads to a host that is not configured"),
+	if c.User == "" {
+		return nil
 	}
+	base, baseErr := url.Parse(c.Base)
+	u, err := url.Parse(link)
+	if err != nil || baseErr != nil {
+		return refused("foreign_mailbox", "nowhere")
+	}
+	path, below := strings.CutPrefix(u.Path, base.Path+"/")
+	first := path[:max(0, strings.IndexAny(path+"/", "/("))]
+	if !below || !strings.EqualFold(first, "users") {
+		return refused("foreign_mailbox", "another mailbox")
+	}
+	return nil
 }
 
 // Get reads one message.

@@ -15,12 +15,6 @@ import (
 	"github.com/mailtether/mailtether/mailbox"
 )
 
-// Profile is the signed-in user.
-type Profile struct {
-	ID, DisplayName, Mail, UserPrincipalName string
-	ProxyAddresses                           []string
-}
-
 // describer is the part of a kiota request adapter that builders need to
 // describe a request; the parts that would carry it out are missing.
 type describer struct{ abstractions.RequestAdapter }
@@ -58,53 +52,6 @@ func described(name string, info *abstractions.RequestInformation, err error) (r
 		r.contentType = "application/json"
 	}
 	return r, nil
-}
-
-// Me reads the profile of the signed-in user.
-func (c *Client) Me(ctx context.Context) (Profile, error) {
-	info, err := c.user().ToGetRequestInformation(ctx, &users.UserItemRequestBuilderGetRequestConfiguration{
-		QueryParameters: &users.UserItemRequestBuilderGetQueryParameters{
-			Select: []string{"id", "displayName", "mail", "userPrincipalName", "proxyAddresses"},
-		},
-	})
-	r, err := described("graph.me", info, err)
-	if err != nil {
-		return Profile{}, c.badRequest(ctx, err)
-	}
-	text, _, err := c.text(ctx, r)
-	if err != nil {
-		return Profile{}, err
-	}
-	p, err := parseProfile(text)
-	if err != nil {
-		return Profile{}, c.badAnswer(ctx, r, err)
-	}
-	return p, nil
-}
-
-func parseProfile(text string) (Profile, error) {
-	var p Profile
-	j := reader{s: text}
-	j.object(func(name string) {
-		switch name {
-		case "id":
-			p.ID = j.str()
-		case "displayName":
-			p.DisplayName = j.str()
-		case "mail":
-			p.Mail = j.str()
-		case "userPrincipalName":
-			p.UserPrincipalName = j.str()
-		case "proxyAddresses":
-			j.array(func() { p.ProxyAddresses = append(p.ProxyAddresses, j.str()) })
-		default:
-			j.skip()
-		}
-	})
-	if j.err == nil && p.ID == "" {
-		j.fail()
-	}
-	return p, j.err
 }
 
 // CreateDraft creates a draft from JSON.
