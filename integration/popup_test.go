@@ -37,7 +37,8 @@ const settings = `<!doctype html>
 <p id="query"></p>
 <script>
 function go(provider) {
-  mailtetherConnect("/start/" + provider, {grace: 60000}).then(
+  const base = new URLSearchParams(window.location.search).get("base") || "";
+  mailtetherConnect(base + "/start/" + provider, {grace: 60000}).then(
     (r) => { document.getElementById("result").textContent = JSON.stringify(r); },
     (e) => { document.getElementById("result").textContent = e.name; });
 }
@@ -79,6 +80,7 @@ func browserHost(t *testing.T) string {
 			{Provider: gmailProvider, ClientID: "client-id", ClientSecret: "client-secret", RedirectURL: origin + "/callback/gmail"},
 			{Provider: outlookProvider, ClientID: "client-id", ClientSecret: "client-secret", RedirectURL: origin + "/callback/outlook"},
 		},
+		Origins:  []string{elsewhere(origin)},
 		Accounts: connect.NewMemory(), Vault: tokenstore.NewVault(tokenstore.NewMemory(), keys), StateKey: make([]byte, 32),
 	})
 	if err != nil {
@@ -107,6 +109,9 @@ func browserHost(t *testing.T) string {
 	})
 	return origin
 }
+
+// elsewhere is the same host under another name, which is another origin.
+func elsewhere(origin string) string { return strings.Replace(origin, "127.0.0.1", "localhost", 1) }
 
 // chromium starts a browser with an empty profile, which ends with the test.
 func chromium(t *testing.T) context.Context {
@@ -150,16 +155,24 @@ func signIn(user, decision string) chromedp.Action[chromedp.Void] {
 func TestPopupInABrowser(t *testing.T) {
 	t.Parallel()
 	service(t, "MAILTETHER_CHROMIUM")
-	for name, test := range map[string]struct{ provider, user, decision, want string }{
-		"Gmail":             {"gmail", googleUser, "allow", `{"connected":"my-gmail"}`},
-		"Gmail, declined":   {"gmail", googleUser, "deny", `{"connect_error":"declined"}`},
-		"Outlook":           {"outlook", microsoftUser, "allow", `{"connected":"my-outlook"}`},
-		"Outlook, declined": {"outlook", microsoftUser, "deny", `{"connect_error":"declined"}`},
+	for name, test := range map[string]struct {
+		provider, user, decision, want string
+		elsewhere                      bool // the opener is of another origin than the callback
+	}{
+		"Gmail":                      {provider: "gmail", user: googleUser, decision: "allow", want: `{"connected":"my-gmail"}`},
+		"Gmail, declined":            {provider: "gmail", user: googleUser, decision: "deny", want: `{"connect_error":"declined"}`},
+		"Gmail, from another origin": {provider: "gmail", user: googleUser, decision: "allow", want: `{"connected":"my-gmail"}`, elsewhere: true},
+		"Outlook":                    {provider: "outlook", user: microsoftUser, decision: "allow", want: `{"connected":"my-outlook"}`},
+		"Outlook, declined":          {provider: "outlook", user: microsoftUser, decision: "deny", want: `{"connect_error":"declined"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			origin := browserHost(t)
 			ctx := chromium(t)
-			do(t, ctx, "opening the host's page", chromedp.Navigate(origin))
+			page := origin
+			if test.elsewhere {
+				page = elsewhere(origin) + "/?base=" + url.QueryEscape(origin)
+			}
+			do(t, ctx, "opening the host's page", chromedp.Navigate(page))
 			opened := chromedp.WaitNewTarget(ctx, func(i *target.Info) bool { return i.Type == "page" })
 			do(t, ctx, "clicking", chromedp.Click("#"+test.provider))
 			var id target.ID
