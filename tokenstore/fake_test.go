@@ -2,6 +2,7 @@ package tokenstore_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,8 @@ type service struct {
 	delay   time.Duration // before an answer
 
 	mu       sync.Mutex
+	secret   string          // of the app; empty means "app-secret"
+	down     string          // what every request is answered with, if not empty
 	live     map[string]bool // refresh tokens
 	serial   int
 	requests []url.Values
@@ -121,7 +124,10 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 func (s *service) answer(form url.Values) *http.Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if form.Get("client_id") != "app" || form.Get("client_secret") != "app-secret" {
+	if s.down != "" {
+		return answer(200, s.down)
+	}
+	if form.Get("client_id") != "app" || form.Get("client_secret") != cmp.Or(s.secret, "app-secret") {
 		return answer(401, `{"error":"invalid_client"}`)
 	}
 	refresh := form.Get("refresh_token")
@@ -143,6 +149,18 @@ func (s *service) answer(form url.Values) *http.Response {
 	}
 	b, _ := json.Marshal(granted)
 	return answer(200, string(b))
+}
+
+func (s *service) setSecret(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secret = secret
+}
+
+func (s *service) setDown(body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = body
 }
 
 // count returns how many requests arrived.
@@ -179,16 +197,41 @@ type store struct {
 	beforePut func() // called once, before the next Put
 	putErr    error
 	getErr    error
+	delay     time.Duration
+	garbage   bool
 }
 
 func (s *store) Get(ctx context.Context, ref mailbox.Ref) (tokenstore.Record, error) {
 	s.mu.Lock()
-	err := s.getErr
+	err, delay, garbage := s.getErr, s.delay, s.garbage
 	s.mu.Unlock()
 	if err != nil {
 		return tokenstore.Record{}, err
 	}
-	return s.Store.Get(ctx, ref)
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return tokenstore.Record{}, ctx.Err()
+		}
+	}
+	rec, err := s.Store.Get(ctx, ref)
+	if garbage {
+		rec.Sealed = []byte("garbage")
+	}
+	return rec, err
+}
+
+func (s *store) slow(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = d
+}
+
+func (s *store) garble(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.garbage = on
 }
 
 func (s *store) Put(ctx context.Context, rec tokenstore.Record) (tokenstore.Record, error) {
