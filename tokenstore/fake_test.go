@@ -38,6 +38,7 @@ type service struct {
 	live     map[string]bool // refresh tokens
 	serial   int
 	requests []url.Values
+	paths    []string
 	// script answers the next requests instead of the service, if not nil.
 	script []func(form url.Values) *http.Response
 }
@@ -107,6 +108,7 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	s.mu.Lock()
 	s.requests = append(s.requests, maps.Clone(form))
+	s.paths = append(s.paths, req.URL.Path)
 	var scripted func(url.Values) *http.Response
 	if len(s.script) > 0 {
 		scripted, s.script = s.script[0], s.script[1:]
@@ -130,8 +132,8 @@ func (s *service) answer(form url.Values) *http.Response {
 	if form.Get("client_id") != "app" || form.Get("client_secret") != cmp.Or(s.secret, "app-secret") {
 		return answer(401, `{"error":"invalid_client"}`)
 	}
-	refresh := form.Get("refresh_token")
-	if !s.live[refresh] {
+	refresh, app := form.Get("refresh_token"), form.Get("grant_type") == "client_credentials"
+	if !app && !s.live[refresh] {
 		return answer(400, `{"error":"invalid_grant"}`)
 	}
 	s.serial++
@@ -141,7 +143,7 @@ func (s *service) answer(form url.Values) *http.Response {
 		"expires_in":   int(s.life.Seconds()),
 		"scope":        "mail.send",
 	}
-	if s.rotates {
+	if s.rotates && !app {
 		delete(s.live, refresh)
 		refresh = fmt.Sprintf("refresh-%d", s.serial)
 		s.live[refresh] = true
