@@ -21,6 +21,15 @@ func TestMemory(t *testing.T) {
 	tokenstoretest.TestStore(t, func(*testing.T) tokenstore.Store { return tokenstore.NewMemory() })
 }
 
+func TestMemoryLeases(t *testing.T) {
+	t.Parallel()
+	tokenstoretest.TestLeases(t, func(_ *testing.T, life time.Duration) tokenstore.Store {
+		m := tokenstore.NewMemory()
+		m.SetLeaseLife(life)
+		return m
+	})
+}
+
 func TestVaultRoundTrip(t *testing.T) {
 	t.Parallel()
 	v := tokenstore.NewVault(tokenstore.NewMemory(), newKeyring(t, "k1"))
@@ -313,6 +322,27 @@ func FuzzKeyringDecrypt(f *testing.F) {
 		}
 		if _, err := ring.Decrypt(again, append(bytes.Clone(data), 0)); err == nil {
 			t.Fatal("opened with other associated data")
+		}
+	})
+}
+
+func FuzzUnencryptedDecrypt(f *testing.F) {
+	stored, _ := tokenstore.Unencrypted{}.Encrypt([]byte("plain"), []byte("data"))
+	f.Add(stored, []byte("data"))
+	f.Add([]byte("unencrypted\n"), []byte{})
+	f.Fuzz(func(t *testing.T, b, data []byte) {
+		plain, err := tokenstore.Unencrypted{}.Decrypt(b, data)
+		if err != nil && (err != tokenstore.ErrSealed || plain != nil) { //nolint:errorlint // flat: the very value
+			t.Fatalf("error %v with %d bytes, want the flat ErrSealed alone", err, len(plain))
+		}
+		if err == nil {
+			if again, _ := (tokenstore.Unencrypted{}).Encrypt(plain, data); !bytes.Equal(again, b) {
+				t.Fatal("one content has two forms")
+			}
+		}
+		again, _ := tokenstore.Unencrypted{}.Encrypt(b, data)
+		if got, err := (tokenstore.Unencrypted{}).Decrypt(again, data); err != nil || !bytes.Equal(got, b) {
+			t.Fatalf("round trip: %v", err)
 		}
 	})
 }
