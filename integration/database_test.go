@@ -70,7 +70,7 @@ var backends = []struct {
 // for syncing to disk.
 func sqliteFile(t testing.TB) database {
 	file := url.URL{Scheme: "file", Opaque: filepath.ToSlash(filepath.Join(t.TempDir(), "mail.db"))}
-	file.RawQuery = "_pragma=journal_mode(WAL)&_pragma=busy_timeout(100)&_pragma=synchronous(OFF)&_txlock=immediate"
+	file.RawQuery = "_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(OFF)&_txlock=immediate"
 	return database{Dialect: sqlstore.SQLite, DSN: file.String(), Conns: 8}
 }
 

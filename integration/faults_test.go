@@ -195,7 +195,7 @@ func TestLeaseGrantedUnseen(t *testing.T) {
 func TestSQLiteWithoutBusyTimeout(t *testing.T) {
 	t.Parallel()
 	d := sqliteFile(t)
-	d.DSN = strings.ReplaceAll(d.DSN, "busy_timeout(100)", "busy_timeout(0)")
+	d.DSN = strings.ReplaceAll(d.DSN, "busy_timeout(5000)", "busy_timeout(0)")
 	d.Conns = 1
 	const writers, writes = 8, 25
 	var wg sync.WaitGroup

@@ -1,10 +1,13 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/mailbox/connect"
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
 	"github.com/mailtether/mailtether/tokenstore"
 )
@@ -202,6 +206,44 @@ func TestTenants(t *testing.T) {
 		}
 		if diff := cmp.Diff([]mailbox.TenantID{"theirs"}, tenants); diff != "" {
 			t.Errorf("tenants with tokens (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Of many mailboxes that take the same link at once, one gets it, also when
+// their accounts are there already.
+func TestLinkTakenAtOnce(t *testing.T) {
+	t.Parallel()
+	onAll(t, func(t *testing.T, d database) {
+		store, _ := migrated(t, d)
+		for round := range 5 {
+			var accounts []mailbox.Account
+			for i := range 8 {
+				a := account(mailbox.Ref{Tenant: "tenant", Mailbox: mailbox.MailboxID(fmt.Sprint(round, " ", i))})
+				a.Link = ""
+				a, err := store.Accounts().Put(t.Context(), a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.Link = fmt.Sprint("link ", round)
+				accounts = append(accounts, a)
+			}
+			var won atomic.Int32
+			var wg sync.WaitGroup
+			for _, a := range accounts {
+				wg.Go(func() {
+					switch _, err := store.Accounts().Put(t.Context(), a); {
+					case err == nil:
+						won.Add(1)
+					case !errors.Is(err, connect.ErrLinked):
+						t.Errorf("Put: %v (%s), want ErrLinked", err, unwrapped(err))
+					}
+				})
+			}
+			wg.Wait()
+			if n := won.Load(); n != 1 {
+				t.Errorf("%d mailboxes have the link, want 1", n)
+			}
 		}
 	})
 }

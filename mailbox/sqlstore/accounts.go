@@ -35,9 +35,7 @@ func accountSQL(d Dialect) accountStatements {
 			ON CONFLICT DO NOTHING`),
 		update: d.sql(`UPDATE mailtether_accounts SET version = version + 1, provider = $3, app = $4, owner = $5, subject = $6,
 			address = $7, state = $8, parent = $9, link = $10, document = $11, updated_at = $12
-			WHERE tenant = $1 AND mailbox = $2 AND version = $13
-			AND NOT EXISTS (SELECT 1 FROM mailtether_accounts o
-				WHERE o.link = $10 AND o.link <> '' AND NOT (o.tenant = $1 AND o.mailbox = $2))`),
+			WHERE tenant = $1 AND mailbox = $2 AND version = $13`),
 		version: d.sql(`SELECT version FROM mailtether_accounts WHERE tenant = $1 AND mailbox = $2`),
 		linked: d.sql(`SELECT 1 FROM mailtether_accounts
 			WHERE link = $1 AND link <> '' AND NOT (tenant = $2 AND mailbox = $3)`),
@@ -122,8 +120,7 @@ func (s *Accounts) refusal(ctx context.Context, a mailbox.Account) error {
 }
 
 // refused returns what to tell about a write that failed with err, or changed
-// nothing. Only a link explains a failure: that is the unique index, which two
-// writers met at once.
+// nothing. Only a link explains a failure: that of its unique index.
 func (s *Accounts) refused(ctx context.Context, ref mailbox.Ref, reason, err error) error {
 	if errors.Is(reason, connect.ErrLinked) || err == nil && errors.Is(reason, connect.ErrConflict) {
 		return reason

@@ -56,11 +56,12 @@
 //
 // Recommended with modernc.org/sqlite, for a file that several processes share:
 //
-//	file:mail.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(100)&_pragma=synchronous(FULL)&_txlock=immediate
+//	file:mail.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_txlock=immediate
 //
 // A statement that meets a locked database is tried again for 10 seconds, or
-// until its context ends; busy_timeout makes SQLite itself wait, which is fairer,
-// but a context does not interrupt that. synchronous(FULL) is what keeps a
+// until its context ends. busy_timeout makes SQLite itself wait before that, also
+// for the host's own statements; with other drivers than this one a context may
+// not interrupt it, and a short one is better. synchronous(FULL) is what keeps a
 // committed token over a power failure. A database in memory belongs to one
 // connection: call db.SetMaxOpenConns(1). All processes have to run on one
 // machine, as SQLite demands.
