@@ -84,7 +84,10 @@ func (s *AppSource) Token(ctx context.Context, req mailbox.TokenRequest) (mailbo
 	if s.config.Client == nil || s.config.Client.Provider == nil {
 		return "", s.failed(mailbox.Invalid("AppSourceConfig", "a Client with a Provider", "lacks one of them"))
 	}
-	req.Claims = ""
+	return s.get(ctx, mailbox.TokenRequest{Rejected: req.Rejected})
+}
+
+func (s *AppSource) get(ctx context.Context, req mailbox.TokenRequest) (mailbox.AccessToken, error) {
 	for {
 		if h := s.token.held.Load(); h != nil && h.serves(req, time.Now()) {
 			return h.token.Access, nil

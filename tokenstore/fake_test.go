@@ -2,6 +2,7 @@ package tokenstore_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,9 +33,12 @@ type service struct {
 	delay   time.Duration // before an answer
 
 	mu       sync.Mutex
+	secret   string          // of the app; empty means "app-secret"
+	down     string          // what every request is answered with, if not empty
 	live     map[string]bool // refresh tokens
 	serial   int
 	requests []url.Values
+	paths    []string
 	// script answers the next requests instead of the service, if not nil.
 	script []func(form url.Values) *http.Response
 }
@@ -104,6 +108,7 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	s.mu.Lock()
 	s.requests = append(s.requests, maps.Clone(form))
+	s.paths = append(s.paths, req.URL.Path)
 	var scripted func(url.Values) *http.Response
 	if len(s.script) > 0 {
 		scripted, s.script = s.script[0], s.script[1:]
@@ -121,11 +126,14 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 func (s *service) answer(form url.Values) *http.Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if form.Get("client_id") != "app" || form.Get("client_secret") != "app-secret" {
+	if s.down != "" {
+		return answer(200, s.down)
+	}
+	if form.Get("client_id") != "app" || form.Get("client_secret") != cmp.Or(s.secret, "app-secret") {
 		return answer(401, `{"error":"invalid_client"}`)
 	}
-	refresh := form.Get("refresh_token")
-	if !s.live[refresh] {
+	refresh, app := form.Get("refresh_token"), form.Get("grant_type") == "client_credentials"
+	if !app && !s.live[refresh] {
 		return answer(400, `{"error":"invalid_grant"}`)
 	}
 	s.serial++
@@ -135,7 +143,7 @@ func (s *service) answer(form url.Values) *http.Response {
 		"expires_in":   int(s.life.Seconds()),
 		"scope":        "mail.send",
 	}
-	if s.rotates {
+	if s.rotates && !app {
 		delete(s.live, refresh)
 		refresh = fmt.Sprintf("refresh-%d", s.serial)
 		s.live[refresh] = true
@@ -143,6 +151,18 @@ func (s *service) answer(form url.Values) *http.Response {
 	}
 	b, _ := json.Marshal(granted)
 	return answer(200, string(b))
+}
+
+func (s *service) setSecret(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secret = secret
+}
+
+func (s *service) setDown(body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = body
 }
 
 // count returns how many requests arrived.
@@ -179,16 +199,41 @@ type store struct {
 	beforePut func() // called once, before the next Put
 	putErr    error
 	getErr    error
+	delay     time.Duration
+	garbage   bool
 }
 
 func (s *store) Get(ctx context.Context, ref mailbox.Ref) (tokenstore.Record, error) {
 	s.mu.Lock()
-	err := s.getErr
+	err, delay, garbage := s.getErr, s.delay, s.garbage
 	s.mu.Unlock()
 	if err != nil {
 		return tokenstore.Record{}, err
 	}
-	return s.Store.Get(ctx, ref)
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return tokenstore.Record{}, ctx.Err()
+		}
+	}
+	rec, err := s.Store.Get(ctx, ref)
+	if garbage {
+		rec.Sealed = []byte("garbage")
+	}
+	return rec, err
+}
+
+func (s *store) slow(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = d
+}
+
+func (s *store) garble(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.garbage = on
 }
 
 func (s *store) Put(ctx context.Context, rec tokenstore.Record) (tokenstore.Record, error) {

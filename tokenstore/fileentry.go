@@ -75,15 +75,15 @@ func (e entry) encode() ([]byte, error) {
 	}
 	b := make([]byte, 0, entryHead+len(body)+1)
 	b = append(b, entryMark...)
-	b = hex.AppendEncode(b, entrySum(body))
+	b = append(b, hexSum(body)...)
 	b = append(b, '\n')
 	b = append(b, body...)
 	return append(b, '\n'), nil
 }
 
-func entrySum(body []byte) []byte {
+func hexSum(body []byte) string {
 	sum := sha256.Sum256(body)
-	return sum[:]
+	return hex.EncodeToString(sum[:])
 }
 
 // parseEntry reads a file. The only error is errDamaged.
@@ -92,7 +92,7 @@ func parseEntry(b []byte) (entry, error) {
 		return entry{}, errDamaged
 	}
 	body, ok := bytes.CutSuffix(b[entryHead:], []byte("\n"))
-	if !ok || string(b[len(entryMark):entryHead-1]) != hex.EncodeToString(entrySum(body)) {
+	if !ok || string(b[len(entryMark):entryHead-1]) != hexSum(body) {
 		return entry{}, errDamaged
 	}
 	var j entryJSON

@@ -2,8 +2,6 @@ package tokenstore
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"iter"
@@ -131,7 +129,4 @@ func fileOf(ref mailbox.Ref) string {
 	return dirOf(ref.Tenant) + "/" + hashed(string(ref.Mailbox))
 }
 
-func hashed(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
-}
+func hashed(s string) string { return hexSum([]byte(s)) }

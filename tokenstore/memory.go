@@ -3,6 +3,8 @@ package tokenstore
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -29,6 +31,9 @@ func NewMemory() *Memory {
 		records: make(map[mailbox.TenantID]map[mailbox.MailboxID]Record),
 	}
 }
+
+// Format prints nothing of what is inside, with every verb.
+func (m *Memory) Format(f fmt.State, _ rune) { io.WriteString(f, "Memory{"+redacted+"}") }
 
 // Get implements [Store].
 func (m *Memory) Get(ctx context.Context, ref mailbox.Ref) (Record, error) {

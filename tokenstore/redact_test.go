@@ -2,7 +2,11 @@ package tokenstore_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -81,18 +85,71 @@ func TestNothingPrintsSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := &tokenstore.Client{ClientSecret: canaryApp}
+	account, private := canaryAccount(t)
+	client.ServiceAccount = account
+	appConfig := tokenstore.AppSourceConfig{Client: &tokenstore.Client{Provider: newService(), ClientSecret: canaryApp, ServiceAccount: account}, Ref: ref}
+	appSource := tokenstore.NewAppSource(appConfig)
+	file, _ := newFile(t)
+	if err := tokenstore.NewVault(file, ring).Replace(t.Context(), ref, mailbox.Outlook, tok); err != nil {
+		t.Fatal(err)
+	}
+	plain := tokenstore.NewMemory()
+	if err := tokenstore.NewVault(plain, tokenstore.Unencrypted{}).Replace(t.Context(), ref, mailbox.Outlook, tok); err != nil {
+		t.Fatal(err)
+	}
+	plainRecord, err := plain.Get(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := vault.Rotate(t.Context(), tokenstore.RotateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, v := range map[string]any{
+		"ServiceAccount": account, "AppSourceConfig": appConfig, "AppSource": appSource, "File": file, "Memory": plain, "logged Record": slog.GroupValue(slog.Any("record", plainRecord)),
+		"RotateReport": report, "RefreshRequest": tokenstore.RefreshRequest{Refresh: canaryRefresh},
 		"Token": tok, "*Token": &tok, "Secret": tok.Refresh, "Key": key, "*Key": &key, "Keyring": ring,
 		"Vault": vault, "SourceConfig": config, "Source": source, "*Client": client, "Record": rec,
 		"mailbox.Session": mailbox.Session{Tokens: source},
 	} {
 		for how, printed := range printings(v) {
 			wantNoCanary(t, name+" as "+how, printed)
+			for _, secret := range private {
+				if strings.Contains(printed, secret) {
+					t.Errorf("%s as %s holds a part of the private key", name, how)
+				}
+			}
 		}
 	}
 	if got := fmt.Sprint(tok.Refresh); got != "[redacted]" {
 		t.Errorf("a Secret prints as %q", got)
 	}
+}
+
+// canaryAccount returns an account with forms of its key that must not be printed.
+func canaryAccount(t *testing.T) (*tokenstore.ServiceAccount, []string) {
+	t.Helper()
+	file, _ := keyFile(t, nil)
+	account, err := tokenstore.ParseServiceAccount(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields struct {
+		Key string `json:"private_key"`
+	}
+	if err := json.Unmarshal(file, &fields); err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode([]byte(fields.Key))
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		t.Fatalf("a key of type %T", parsed)
+	}
+	return account, []string{key.D.String(), key.D.Text(16), key.Primes[0].String(), key.Primes[1].String(), fields.Key[100:140]}
 }
 
 // Every way in which a refresh fails, printed with all that is behind it.
@@ -129,5 +186,50 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Every way in which an app-only token is refused.
+func TestAppErrorsHoldNoSecrets(t *testing.T) {
+	t.Parallel()
+	account, private := canaryAccount(t)
+	answers := []func(url.Values) *http.Response{
+		lost,
+		always(200, `{"access_token":"`+canaryAccess+`\u0000"}`),
+		always(200, `{"access_token":"`+canaryAccess),
+		always(400, `{"error":"unauthorized_client"}`),
+		always(401, `{"error":"invalid_client"}`),
+		always(500, `oops`),
+	}
+	for i, script := range answers {
+		for _, flow := range []mailbox.AppFlow{mailbox.AppFlowCredentials, mailbox.AppFlowAssertion} {
+			t.Run(fmt.Sprint(i, flow), func(t *testing.T) {
+				t.Parallel()
+				s := newService()
+				s.next(script)
+				var told []error
+				_, err := tokenstore.NewAppSource(tokenstore.AppSourceConfig{
+					Client: &tokenstore.Client{
+						Provider: s, ClientID: "app", ClientSecret: canaryApp, ServiceAccount: account, Transport: s,
+						OnFault: func(_ context.Context, err *mailbox.Error) { told = append(told, err) },
+					},
+					Ref: ref, Flow: flow, Subject: "user@example.com",
+					OnDead: func(_ context.Context, err *mailbox.Error, _ int64) { told = append(told, err) },
+				}).Token(t.Context(), mailbox.TokenRequest{})
+				if err == nil {
+					t.Fatal("no error")
+				}
+				for _, err := range append(told, err) {
+					for ; err != nil; err = errors.Unwrap(err) {
+						for how, printed := range printings(err) {
+							wantNoCanary(t, how, printed)
+							if strings.Contains(printed, private[4]) {
+								t.Errorf("%s holds a part of the private key", how)
+							}
+						}
+					}
+				}
+			})
+		}
 	}
 }

@@ -2,7 +2,9 @@ package tokenstore
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"log/slog"
 	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -21,6 +23,15 @@ type Record struct {
 	// UpdatedAt is set by the writer, in UTC and whole microseconds.
 	UpdatedAt time.Time
 }
+
+// Format prints all but the sealed bytes, which are in clear if [Unencrypted] was
+// asked for, with every verb.
+func (rec Record) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "Record{%s, %s, version %d, %d bytes}", rec.Ref, rec.Provider, rec.Version, len(rec.Sealed))
+}
+
+// LogValue prints all but the sealed bytes.
+func (rec Record) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(rec)) }
 
 // Store keeps one record for each mailbox. Hosts implement it on their own
 // database; the suite in package tokenstoretest holds the rules.

@@ -325,3 +325,24 @@ func FuzzKeyringDecrypt(f *testing.F) {
 		}
 	})
 }
+
+func FuzzUnencryptedDecrypt(f *testing.F) {
+	stored, _ := tokenstore.Unencrypted{}.Encrypt([]byte("plain"), []byte("data"))
+	f.Add(stored, []byte("data"))
+	f.Add([]byte("unencrypted\n"), []byte{})
+	f.Fuzz(func(t *testing.T, b, data []byte) {
+		plain, err := tokenstore.Unencrypted{}.Decrypt(b, data)
+		if err != nil && (err != tokenstore.ErrSealed || plain != nil) { //nolint:errorlint // flat: the very value
+			t.Fatalf("error %v with %d bytes, want the flat ErrSealed alone", err, len(plain))
+		}
+		if err == nil {
+			if again, _ := (tokenstore.Unencrypted{}).Encrypt(plain, data); !bytes.Equal(again, b) {
+				t.Fatal("one content has two forms")
+			}
+		}
+		again, _ := tokenstore.Unencrypted{}.Encrypt(b, data)
+		if got, err := (tokenstore.Unencrypted{}).Decrypt(again, data); err != nil || !bytes.Equal(got, b) {
+			t.Fatalf("round trip: %v", err)
+		}
+	})
+}
