@@ -2,6 +2,7 @@ package tokenstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
@@ -20,6 +21,9 @@ func (s *Source) Widen(ctx context.Context, scopes []string) (Token, error) {
 	v := s.config.Vault
 	if v == nil || s.config.Client == nil || s.config.Client.Provider == nil {
 		return Token{}, s.failed(mailbox.Invalid("SourceConfig", "a Vault and a Client with a Provider", "lacks one of them"))
+	}
+	if err := ctx.Err(); err != nil {
+		return Token{}, s.failed(err)
 	}
 	for {
 		mine := false
@@ -55,6 +59,12 @@ func (s *Source) widen(ctx context.Context, scopes []string) (held, error) {
 			return held{}, storeFailed("lock token", ref, err)
 		}
 		defer lease.Release()
+		// Nothing is asked under a lease that is about to end, and there has to be
+		// time to store what comes of it.
+		room := min(saveTimeout, time.Until(lease.Until)/2)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, lease.Until.Add(-room))
+		defer cancel()
 	}
 	for range maxRounds {
 		cur, err := s.load(ctx)

@@ -24,6 +24,9 @@ type CallbackRequest struct {
 	Provider mailbox.ProviderName
 }
 
+// Format prints nothing of what the browser brought, with every verb.
+func (r CallbackRequest) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "CallbackRequest{%s}", r.Provider) }
+
 const (
 	// callbackTimeout bounds the work of a callback once its state is used up.
 	callbackTimeout = time.Minute

@@ -19,6 +19,11 @@
 // is looked at, and it is used up by the first callback that presents it,
 // whatever becomes of it.
 //
+// Where the provider issues ID tokens (OpenID Connect Core 1.0), the request
+// carries a nonce, and the ID token that comes with the access token has to be
+// signed by the provider, for this app, for this flow, and about the user whose
+// mailbox the access token opens. Clocks may be ten minutes apart.
+//
 // The path to return to must be a path of the host's own site. Mixing up
 // providers is prevented by giving each provider a redirect URL of its own
 // (RFC 9700, 4.4.2) and naming the provider in [Connector.CallbackHandler].
@@ -27,13 +32,40 @@
 //
 // The scopes that were granted decide what the account can do. If they do not
 // cover what the host needs, nothing is stored, and the error is
-// mailbox.ClassConsent with a [*ConsentError] that names what is missing.
+// mailbox.ClassConsent with a [*ConsentError] that names what is missing, and the
+// scopes that would have given it. If they cover what is needed, but not all that
+// is wanted, the account is connected and tells the rest
+// (mailbox.Account.Missing).
 //
 // A mailbox belongs to the first account that connected it, for good: signing
 // in with another one later is mailbox.ClassWrongAccount with a
-// [*WrongAccountError]. One account can be connected once per tenant; a second
-// mailbox for it is ErrLinked.
+// [*WrongAccountError]. One account can be connected once per host, or once per
+// tenant ([Config.LinkPer]); a second mailbox for it is ErrLinked.
 //
 // An account is marked connected only after its token is stored. A crash in
 // between leaves it in mailbox.StateNeedsReconnect.
+//
+// # Popups
+//
+// A page that includes the script of [ScriptHandler] can run the flow in a popup
+// and learn its result without leaving. The result goes to the origin that opened
+// the popup, which has to be one of [Config.Origins] or that of the redirect URL,
+// and to nobody else. Where popups are blocked, the flow goes on in the page
+// itself.
+//
+// # Administrators
+//
+// Many organisations let their users agree to sending, but not to reading: that
+// takes an administrator (mailbox.ClassAdmin, [ErrorAdmin]). So connect in two
+// stages: what the user may agree to now (StartRequest.Want), the rest later
+// (StartRequest.Later). [Connector.AdminConsent] gives a link and a letter for
+// the administrator, for which a host mounts [Connector.AdminConsentHandler] and
+// [Connector.AdminCallbackHandler]. Once the administrator has agreed, the
+// mailbox gets the rest by [Connector.Widen], without its user.
+//
+// # Apps
+//
+// A host may have several OAuth apps for one provider, and some that are for
+// certain tenants only ([App.Tenants]). A mailbox keeps the app that it was
+// connected with.
 package connect

@@ -15,9 +15,9 @@ var (
 	// ErrConflict: the account has another version than the writer read.
 	// mailbox.ClassConflict.
 	ErrConflict error = &fault{"mailtether: the account was changed by another writer", mailbox.ClassConflict}
-	// ErrLinked: the account that signed in is connected already, under another
-	// mailbox of the tenant. It does not tell under which.
-	// mailbox.ClassConflict.
+	// ErrLinked: the account that signed in is connected already, as another
+	// mailbox of the tenant or, with LinkPerHost, of any. It does not tell as
+	// which, nor whose. mailbox.ClassConflict.
 	ErrLinked error = &fault{"mailtether: the account is already linked", mailbox.ClassConflict}
 )
 

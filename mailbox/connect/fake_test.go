@@ -463,3 +463,13 @@ func wantRefused(t testing.TB, err error, class mailbox.Class, code string) *mai
 	}
 	return e
 }
+
+// query returns the parameters of a URL.
+func query(t testing.TB, raw string) url.Values {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Query()
+}

@@ -17,11 +17,13 @@ const maxOrigin = 300
 func parseOrigin(field, s string) (string, error) {
 	refused := mailbox.Invalid(field, `an origin such as "https://app.example.com"`, "is not one")
 	u, err := url.Parse(s)
-	if len(s) > maxOrigin || err != nil || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	// What is not scheme, host and port has to be absent, also when it is empty.
+	if len(s) > maxOrigin || err != nil || u.Hostname() == "" || !strings.EqualFold(s, u.Scheme+"://"+u.Host) {
 		return "", refused
 	}
-	// What is not scheme, host and port has to be absent, also when it is empty.
-	if u.Host == "" || !strings.EqualFold(s, u.Scheme+"://"+u.Host) || strings.ContainsAny(u.Host, `\@%,;'"<>{}|^`+"`") {
+	if strings.ContainsFunc(u.Host, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-._:[]", r)
+	}) {
 		return "", refused
 	}
 	if err := tokenstore.CheckURL(field, s); err != nil {

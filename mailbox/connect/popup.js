@@ -12,12 +12,10 @@
   // A sign-in page with a Cross-Origin-Opener-Policy has cut the opener off for
   // good. Only pages of this very origin hear the channel.
   if (channel && origin === window.location.origin && "BroadcastChannel" in window) {
-    const bc = new BroadcastChannel(channel);
-    bc.postMessage(result);
-    bc.close();
+    new BroadcastChannel(channel).postMessage(result);
   }
-  // Only windows that a script has opened close. Whatever is still there after a
-  // moment is a tab of its own.
-  window.close();
+  // The messages get a moment to leave. Only windows that a script has opened
+  // close: whatever is still there then is a tab of its own.
+  window.setTimeout(() => window.close(), 50);
   window.setTimeout(() => window.location.replace(returnTo), 1000);
 })();

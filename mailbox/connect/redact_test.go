@@ -56,6 +56,14 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	wantNoSecrets(t, "Tokens", session.Tokens)
 	wantNoSecrets(t, "Account", h.account(t))
 	wantNoSecrets(t, "Event", h.events[0])
+	// As programs print them; the fields are for reading.
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, v := range []any{request(), h.begin(t, request(), consent{user: "ann"})} {
+			if s := fmt.Sprintf(verb, v); strings.Contains(s, "canary") || strings.Contains(s, "state") {
+				t.Errorf("%T prints %s", v, s)
+			}
+		}
+	}
 }
 
 // Every way in which a flow fails: no secret in the error, in what is behind it,

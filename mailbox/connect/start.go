@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -63,6 +64,11 @@ type StartRequest struct {
 	// random value in a cookie, or derived from the session. 16 to 256 bytes.
 	// StartHandler sets it.
 	Browser string
+}
+
+// Format prints which mailbox it is for, with every verb.
+func (r StartRequest) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "StartRequest{%s, %s, %s}", r.Ref, r.Provider, r.Want)
 }
 
 // Started is a flow that waits for its callback.

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -62,6 +63,56 @@ func FuzzReturnTo(f *testing.F) {
 		u, err := url.Parse(location)
 		if err != nil || u.Host != "" || u.Scheme != "" || u.Query().Get(ParamConnected) != "m" {
 			t.Fatalf("%q leads to %q, error %v", s, location, err)
+		}
+	})
+}
+
+// A ticket has one form, and only what was sealed is one.
+func FuzzTicket(f *testing.F) {
+	c := &Connector{}
+	var err error
+	if c.tickets, err = deriveRing([]byte(strings.Repeat("k", 32)), "admin consent ticket"); err != nil {
+		f.Fatal(err)
+	}
+	good, err := c.sealTicket(ticket{Provider: mailbox.Outlook, Expires: 1 << 40})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{"", good, good + "=", good[1:], "AQRmbG93" + strings.Repeat("A", 38), "\n" + good} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		opened, err := c.openTicket(s)
+		if err == nil { // sealed by this process or another worker of the fuzzer
+			b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+			if err != nil || base64.RawURLEncoding.EncodeToString(b) != s || opened.Expires != 1<<40 {
+				t.Fatalf("%q became %+v, error %v", s, opened, err)
+			}
+			return
+		}
+		if e, ok := errors.AsType[*mailbox.Error](err); !ok || e.Class != mailbox.ClassBadCallback || e.Code != CodeBadTicket {
+			t.Fatalf("%q: %v", s, err)
+		}
+	})
+}
+
+// Whatever passes parseOrigin is scheme and host of https, or of this machine,
+// and stays itself when it is parsed again.
+func FuzzOrigin(f *testing.F) {
+	for _, s := range []string{"https://app.example.com", "HTTPS://A.test:443", "http://localhost:3000", "http://[::1]:80", "null", "javascript:x", "https://a@b", "https://a/", "https://a\\b", "https://a:"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		origin, err := parseOrigin("popup", s)
+		if err != nil {
+			return
+		}
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme+"://"+u.Host != origin || u.Hostname() == "" || strings.ContainsAny(origin, " \"'<>\\@#?*") {
+			t.Fatalf("%q became %q, error %v", s, origin, err)
+		}
+		if again, err := parseOrigin("popup", origin); err != nil || again != origin {
+			t.Fatalf("%q became %q, then %q, error %v", s, origin, again, err)
 		}
 	})
 }

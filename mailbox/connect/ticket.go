@@ -49,7 +49,7 @@ func (c *Connector) openTicket(s string) (ticket, error) {
 		return ticket{}, refused
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil {
+	if err != nil || base64.RawURLEncoding.EncodeToString(sealed) != s { // it skips line breaks
 		return ticket{}, refused
 	}
 	plain, err := c.tickets.Decrypt(sealed, nil)
