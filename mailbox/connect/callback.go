@@ -25,7 +25,9 @@ type CallbackRequest struct {
 }
 
 // Format prints nothing of what the browser brought, with every verb.
-func (r CallbackRequest) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "CallbackRequest{%s}", r.Provider) }
+func (r CallbackRequest) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "CallbackRequest{%s}", r.Provider)
+}
 
 const (
 	// callbackTimeout bounds the work of a callback once its state is used up.
