@@ -9,7 +9,11 @@
 //     (package mailbox/connect),
 //   - Client.Outbox sends each message once (mailbox/outbox),
 //   - Client.Inbox notices replies, bounces and automatic answers (mailbox/inbox),
-//   - Client.Sends and Client.Calls keep the limits (quota).
+//   - Client.Sends and Client.Calls keep the limits (quota),
+//   - Client.Tokens holds the tokens, sealed (tokenstore).
+//
+// When a mailbox is connected again, what waited in the outbox goes out, and what
+// arrived meanwhile is read.
 //
 // Each room can also be used alone. This package imports no driver: a host adds
 // gmail, outlook or both as apps, and compiles only what it uses.
@@ -24,6 +28,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/mailbox/connect"
@@ -46,7 +51,7 @@ type Config struct {
 	// Handler takes the events: answers, bounces, sends that went out or failed,
 	// mailboxes that need attention. It is called at least once for each event
 	// and must be safe for concurrent use; drop duplicates by Event.ID. An error
-	// makes the event come again, except for EventAccountState.
+	// makes the event come again, except for EventAccountState and EventAppAlarm.
 	Handler func(ctx context.Context, e mailbox.Event) error
 
 	// Stores keep everything; what is nil is kept in memory and lost on restart.
@@ -65,6 +70,21 @@ type Config struct {
 	// ReturnTo is the path the browser returns to after connecting when a
 	// request names none; empty means "/".
 	ReturnTo string
+	// Origins, AdminConsentURL and LinkPer are those of connect.Config: whose pages
+	// may open a flow in a popup, where administrators are sent, and how often one
+	// account can be connected.
+	Origins         []string
+	AdminConsentURL string
+	LinkPer         func(tenant mailbox.TenantID) connect.LinkScope
+	// Rooms are told when a mailbox is connected and before it is disconnected,
+	// after the outbox and the inbox.
+	Rooms []connect.Room
+	// Watch is that of inbox.Config: whether and how changes of a mailbox are
+	// announced. nil means that mailboxes are polled only.
+	Watch func(ctx context.Context, a mailbox.Account) (mailbox.WatchRequest, bool)
+	// HoldFor is that of outbox.Config: how long a message waits for a mailbox
+	// that cannot be used. 0 means as long as it takes.
+	HoldFor time.Duration
 	// Logger is told of trouble, without secrets, addresses or subjects; nil is
 	// silent.
 	Logger *slog.Logger
@@ -119,6 +139,9 @@ type Client struct {
 	// Sends keeps the limits on sending, Calls those on calls to providers.
 	Sends *quota.Sends
 	Calls *quota.Limiter
+	// Tokens holds the tokens. Its Rotate seals them with the first of Config.Keys
+	// after that was put in front of the others.
+	Tokens *tokenstore.Vault
 	// Stores are the stores in use.
 	Stores Stores
 
@@ -140,7 +163,8 @@ func New(c Config) (*Client, error) {
 		return nil, err
 	}
 	// Flows are signed with a key of their own, derived from the first one:
-	// replacing that breaks sign-ins under way, nothing else.
+	// replacing that breaks sign-ins under way and links for administrators,
+	// nothing else.
 	stateKey, err := hkdf.Key(sha256.New, c.Keys[0].Secret, nil, "mailtether connect state", 32)
 	if err != nil {
 		return nil, fmt.Errorf("mailtether: deriving the state key: %w", err)
@@ -157,39 +181,53 @@ func New(c Config) (*Client, error) {
 	if client.Sends, err = quota.NewSends(c.Sends); err != nil {
 		return nil, err
 	}
-	apps := slices.Clone(c.Apps)
-	for i := range apps {
-		apps[i].Transport = client.Calls.Transport(apps[i].Transport)
-	}
-	client.Connect, err = connect.New(connect.Config{
-		Apps: apps, Accounts: client.Stores.Accounts, States: client.Stores.States,
-		Vault:    tokenstore.NewVault(client.Stores.Tokens, keyring),
-		StateKey: stateKey, ReturnTo: c.ReturnTo, Logger: c.Logger,
-		OnState: func(ctx context.Context, e mailbox.Event) {
-			if err := c.Handler(ctx, e); err != nil {
-				c.Logger.WarnContext(ctx, "handler failed", "kind", string(e.Kind), "mailbox", e.Mailbox, "error", err)
-			}
-		},
-	})
-	if err != nil {
+	if err := client.wireRooms(c); err != nil {
 		return nil, err
 	}
-	client.Outbox, err = outbox.New(outbox.Config{
-		Ledger: client.Stores.Ledger, Open: client.Connect.Open, Limits: client.Sends,
-		Index: client.Stores.Index, Handler: c.Handler, Logger: c.Logger,
-	})
-	if err != nil {
-		return nil, err
-	}
-	client.Inbox, err = inbox.New(inbox.Config{
-		Store: client.Stores.Inbox, Open: client.Connect.Open, Handler: c.Handler,
-		Index: client.Stores.Index, Sends: client.Sends, Policy: c.Policy, Logger: c.Logger,
-		Mailboxes: client.connected,
-	})
-	if err != nil {
+	client.Tokens = tokenstore.NewVault(client.Stores.Tokens, keyring)
+	if err := client.wireConnect(c, stateKey); err != nil {
 		return nil, err
 	}
 	return client, nil
+}
+
+// wireRooms makes the rooms that work with connected mailboxes. They ask for the
+// Connector only when they run.
+func (c *Client) wireRooms(config Config) (err error) {
+	open := func(ctx context.Context, ref mailbox.Ref) (mailbox.Mailbox, error) { return c.Connect.Open(ctx, ref) }
+	c.Outbox, err = outbox.New(outbox.Config{
+		Ledger: c.Stores.Ledger, Open: open, Limits: c.Sends, HoldFor: config.HoldFor,
+		Index: c.Stores.Index, Handler: config.Handler, Logger: config.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	c.Inbox, err = inbox.New(inbox.Config{
+		Store: c.Stores.Inbox, Open: open, Handler: config.Handler,
+		Index: c.Stores.Index, Sends: c.Sends, Policy: config.Policy, Logger: config.Logger,
+		Mailboxes: c.connected, Watch: config.Watch, InUse: c.Stores.Accounts.InUse,
+	})
+	return err
+}
+
+func (c *Client) wireConnect(config Config, stateKey []byte) (err error) {
+	apps := slices.Clone(config.Apps)
+	for i := range apps {
+		apps[i].Transport = c.Calls.Transport(apps[i].Transport)
+	}
+	tell := func(ctx context.Context, e mailbox.Event) {
+		if err := config.Handler(ctx, e); err != nil {
+			config.Logger.WarnContext(ctx, "handler failed", "kind", string(e.Kind), "mailbox", e.Mailbox, "error", err)
+		}
+	}
+	c.Connect, err = connect.New(connect.Config{
+		Apps: apps, Accounts: c.Stores.Accounts, States: c.Stores.States, Vault: c.Tokens,
+		StateKey: stateKey, ReturnTo: config.ReturnTo, Logger: config.Logger,
+		Origins: config.Origins, AdminConsentURL: config.AdminConsentURL, LinkPer: config.LinkPer,
+		Rooms:   append([]connect.Room{c.Outbox, c.Inbox}, config.Rooms...),
+		OnState: tell, OnAlarm: tell,
+	})
+	return err
 }
 
 // Run sends what is due and polls all connected mailboxes until ctx ends, then

@@ -72,7 +72,15 @@ func newHost(t *testing.T) *host {
 // connect connects a user's mailbox through the authorization page.
 func (h *host) connect(t *testing.T, ref mailbox.Ref, user string) {
 	t.Helper()
-	started, err := h.client.Connect.Start(t.Context(), connect.StartRequest{Ref: ref, Provider: mailboxtest.Memory, Want: wanted, Browser: "browser-secret-of-32-characters!"})
+	if _, err := h.try(t, h.client, ref, user); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// try runs the flow of a client and returns what its callback says.
+func (h *host) try(t *testing.T, client *mailtether.Client, ref mailbox.Ref, user string) (mailbox.Account, error) {
+	t.Helper()
+	started, err := client.Connect.Start(t.Context(), connect.StartRequest{Ref: ref, Provider: mailboxtest.Memory, Want: wanted, Browser: "browser-secret-of-32-characters!"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +92,7 @@ func (h *host) connect(t *testing.T, ref mailbox.Ref, user string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.client.Connect.Callback(t.Context(), connect.CallbackRequest{Query: query, Browser: "browser-secret-of-32-characters!"}); err != nil {
-		t.Fatal(err)
-	}
+	return client.Connect.Callback(t.Context(), connect.CallbackRequest{Query: query, Browser: "browser-secret-of-32-characters!"})
 }
 
 var alice = mailbox.Ref{Tenant: "t1", Mailbox: "alice"}

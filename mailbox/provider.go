@@ -130,8 +130,10 @@ const (
 // token's own: those of AccessShared and AccessApp.
 type AccountIdentifier interface {
 	// IdentifyAccount asks who the mailbox at a.Address is, and whether the token
-	// of the session may use it. It fails with ClassNoMailbox when there is none,
-	// and with ClassConsent and CauseNoRights when the token may not.
+	// of the session may use it. a.Scopes are those of the token, as far as they
+	// are known. A Subject that the provider does not tell is left empty: then the
+	// address decides. It fails with ClassNoMailbox when there is no mailbox, and
+	// with ClassConsent and CauseNoRights when the token may not.
 	IdentifyAccount(ctx context.Context, a Account, s Session) (Identity, error)
 }
 

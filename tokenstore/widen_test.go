@@ -165,7 +165,7 @@ func TestWidenLocks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
-		s := newLockingStore()
+		s := tokenstore.NewMemory()
 		v := tokenstore.NewVault(s, newKeyring(t, "k1"))
 		if err := v.Replace(t.Context(), ref, mailbox.Outlook, firstToken()); err != nil {
 			t.Fatal(err)

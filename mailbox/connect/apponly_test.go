@@ -1,11 +1,16 @@
 package connect_test
 
 import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -146,6 +151,71 @@ func TestConnectAppRefused(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// delegating is a service whose app has a service account, which says for whom it
+// acts.
+type delegating struct {
+	*organisation
+	subjects chan string
+}
+
+func (d delegating) AppScopes(mailbox.Capabilities) ([]string, mailbox.AppFlow, error) {
+	return []string{"mail.send"}, mailbox.AppFlowAssertion, nil
+}
+
+func (d delegating) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.ParseForm(); err != nil {
+		return nil, err
+	}
+	jws, err := jose.ParseSigned(req.Form.Get("assertion"), []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		return nil, err
+	}
+	claims, err := jws.Verify(testKey().Public())
+	if err != nil {
+		return nil, err
+	}
+	var c struct{ Sub string }
+	if err := json.Unmarshal(claims, &c); err != nil {
+		return nil, err
+	}
+	d.subjects <- c.Sub
+	return answer(200, `{"access_token":"canary-app-access","token_type":"Bearer","expires_in":3600}`), nil
+}
+
+func TestConnectAppByServiceAccount(t *testing.T) {
+	t.Parallel()
+	der, err := x509.MarshalPKCS8PrivateKey(testKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := json.Marshal(map[string]string{
+		"type": "service_account", "client_email": "robot@project.example", "private_key_id": "k1",
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subjects := make(chan string, 10)
+	h := newHost(t, func(c *connect.Config) {
+		d := delegating{newOrganisation(c.Apps[0].Provider.(*service)), subjects}
+		c.Apps[0].Provider, c.Apps[0].Transport, c.Apps[0].ServiceAccountKey = d, d, file
+	})
+	for _, name := range []string{"sales", "info"} {
+		r := appRequest()
+		r.Provider, r.Directory, r.Mailbox, r.Address = mailbox.Gmail, "", mailbox.MailboxID(name), name+"@example.com"
+		if _, err := h.ConnectApp(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		token(t, h, r.Ref)
+		if got := <-subjects; got != r.Address {
+			t.Errorf("a token for %q, want %q", got, r.Address)
+		}
+	}
+	if len(subjects) != 0 {
+		t.Errorf("%d more tokens were asked for", len(subjects))
 	}
 }
 

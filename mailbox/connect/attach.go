@@ -52,7 +52,7 @@ func (c *Connector) attach(ctx context.Context, a mailbox.Account, id mailbox.Id
 				return a, err
 			}
 		}
-		adapt(&now, a, id)
+		c.adapt(&now, a, id)
 		stored, err := c.config.Accounts.Put(ctx, now)
 		if errors.Is(err, ErrConflict) {
 			continue
@@ -69,7 +69,7 @@ func (c *Connector) attach(ctx context.Context, a mailbox.Account, id mailbox.Id
 }
 
 // adapt makes an account connected as a, with the identity.
-func adapt(now *mailbox.Account, a mailbox.Account, id mailbox.Identity) {
+func (c *Connector) adapt(now *mailbox.Account, a mailbox.Account, id mailbox.Identity) {
 	if a.Owner != "" {
 		now.Owner = a.Owner
 	}
@@ -77,15 +77,19 @@ func adapt(now *mailbox.Account, a mailbox.Account, id mailbox.Identity) {
 	now.Scopes, now.ExtraScopes = a.Scopes, nil
 	now.Wanted, now.Capabilities = a.Wanted, a.Capabilities
 	now.Directory = a.Directory
-	rename(now, id)
+	c.rename(now, id)
 	setState(now, mailbox.StateConnected)
 	if now.ConnectedAt.IsZero() {
 		now.ConnectedAt = now.StateSince
 	}
 }
 
-// rename takes over who the provider says an account is.
-func rename(a *mailbox.Account, id mailbox.Identity) {
+// rename takes over who the provider says an account is. The Link goes with the
+// address, so that the old one is free for somebody else.
+func (c *Connector) rename(a *mailbox.Account, id mailbox.Identity) {
+	if a.Link != "" && !mailbox.SameAddress(a.Address, id.Address) {
+		a.Link = c.link(*a, id)
+	}
 	if id.Subject != "" {
 		a.Subject = id.Subject
 	}

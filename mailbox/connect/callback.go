@@ -187,7 +187,7 @@ func (c *Connector) adopt(ctx context.Context, f *flow, tok tokenstore.Token, id
 			a.ConnectedAt = now()
 		}
 		a.App = f.App
-		a.Subject, a.Address, a.Aliases, a.Name = id.Subject, id.Address, id.Aliases, id.Name
+		c.rename(a, id)
 		a.Directory = id.Directory
 		a.Access, a.Parent = mailbox.AccessUser, ""
 		a.Scopes, a.Capabilities = tok.Scopes, granted

@@ -42,7 +42,7 @@ func (c *Connector) check(ctx context.Context, ref mailbox.Ref) (mailbox.Account
 		}
 	}
 	now, err := c.since(ctx, a, func(now *mailbox.Account) {
-		rename(now, id)
+		c.rename(now, id)
 		setState(now, mailbox.StateConnected)
 	}, nil)
 	if err == nil && a.State != mailbox.StateConnected && now.State == mailbox.StateConnected {

@@ -17,7 +17,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t)
-		r := new(room)
+		r := new(witness)
 		h.config.Rooms = []connect.Room{r}
 		var err error
 		if h.Connector, err = connect.New(h.config); err != nil {

@@ -46,9 +46,17 @@ type App struct {
 	// the provider, for instance hd or domain_hint. The parameters of the
 	// protocol cannot be set.
 	AuthParams map[string]string
-	// RevokeOnDisconnect ends the grant at the provider when a mailbox is
-	// disconnected. Google then drops every grant of the user to the whole
-	// project: "Sign in with Google" and mailboxes of other tenants included.
+	// RevokeOnDisconnect ends the grant at the provider when a user's last mailbox
+	// of the host is disconnected: while another one that is not disconnected has
+	// the same subject, in any tenant, nothing is revoked.
+	//
+	// It is off unless it is asked for, since Google drops every grant of the user
+	// to the whole project (developers.google.com, "Using OAuth 2.0 for Web Server
+	// Applications", 2026-09), and what else the project is used for cannot be seen
+	// from here: with "Sign in with Google" in the same project, disconnecting a
+	// mailbox would sign the user out of the host. Switch it on for a project that
+	// connects mailboxes and does nothing else. Providers without a way to end one
+	// grant (Microsoft) are never asked.
 	RevokeOnDisconnect bool
 }
 

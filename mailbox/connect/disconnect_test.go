@@ -18,15 +18,15 @@ import (
 	"github.com/mailtether/mailtether/tokenstore"
 )
 
-// room notes what it is told.
-type room struct {
+// witness notes what it is told.
+type witness struct {
 	mu    sync.Mutex
 	told  []string
 	err   error
 	block bool
 }
 
-func (r *room) note(ctx context.Context, text string) error {
+func (r *witness) note(ctx context.Context, text string) error {
 	r.mu.Lock()
 	r.told = append(r.told, text)
 	r.mu.Unlock()
@@ -37,11 +37,11 @@ func (r *room) note(ctx context.Context, text string) error {
 	return r.err
 }
 
-func (r *room) Connected(ctx context.Context, a mailbox.Account) error {
+func (r *witness) Connected(ctx context.Context, a mailbox.Account) error {
 	return r.note(ctx, fmt.Sprintf("connected %s %s", a.Mailbox, a.State))
 }
 
-func (r *room) Disconnecting(ctx context.Context, a mailbox.Account, mb mailbox.Mailbox) error {
+func (r *witness) Disconnecting(ctx context.Context, a mailbox.Account, mb mailbox.Mailbox) error {
 	text := "disconnecting " + string(a.Mailbox)
 	if mb == nil {
 		return r.note(ctx, text+" shut")
@@ -58,7 +58,7 @@ func tokensOf(mb mailbox.Mailbox) mailbox.TokenSource {
 	return mb.(*opened).session.Tokens
 }
 
-func (r *room) all() []string {
+func (r *witness) all() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.told)
@@ -172,7 +172,7 @@ func TestDisconnectOrder(t *testing.T) {
 	t.Parallel()
 	h, o := family(t)
 	m := &machine{Memory: h.accounts, net: o, dies: -1}
-	r := new(room)
+	r := new(witness)
 	if err := m.start(t, h, r).Disconnect(t.Context(), ref); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestDisconnectAfterACrash(t *testing.T) {
 		for n := 0; ; n++ {
 			h, o := family(t)
 			m := &machine{Memory: h.accounts, net: o, dies: n, after: after}
-			err := m.start(t, h, new(room)).Disconnect(t.Context(), ref)
+			err := m.start(t, h, new(witness)).Disconnect(t.Context(), ref)
 			if err == nil && n >= len(m.did) {
 				break // it got through
 			}
@@ -201,7 +201,7 @@ func TestDisconnectAfterACrash(t *testing.T) {
 				t.Errorf("no error after step %d (%q)", n, m.did[n])
 			}
 			again := &machine{Memory: h.accounts, net: o, dies: -1}
-			if err := again.start(t, h, new(room)).Disconnect(t.Context(), ref); err != nil {
+			if err := again.start(t, h, new(witness)).Disconnect(t.Context(), ref); err != nil {
 				t.Fatalf("after a crash at step %d (%q): %v", n, m.did[n], err)
 			}
 			for _, r := range []mailbox.Ref{ref, support} {
@@ -249,8 +249,8 @@ func TestRoomsCannotStopADisconnect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := family(t)
-		slow := &room{block: true, err: errors.New("room")}
-		h.config.Rooms = []connect.Room{slow, &room{err: errDown}}
+		slow := &witness{block: true, err: errors.New("room")}
+		h.config.Rooms = []connect.Room{slow, &witness{err: errDown}}
 		c, err := connect.New(h.config)
 		if err != nil {
 			t.Fatal(err)
@@ -311,7 +311,7 @@ func TestRoomsAtConnectAndReconnect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := family(t)
-		r := &room{err: errDown} // logged, and no more
+		r := &witness{err: errDown} // logged, and no more
 		h.config.Rooms = []connect.Room{r}
 		var err error
 		if h.Connector, err = connect.New(h.config); err != nil {

@@ -45,9 +45,9 @@ func (c *Connector) follow(a *mailbox.Account, parent mailbox.Account) bool {
 		a.Cause = mailbox.CauseParent
 		return changed
 	}
-	changed := a.State != state || a.Capabilities != granted
+	changed := a.State != state || a.Capabilities != granted || !slices.Equal(a.Scopes, parent.Scopes)
 	setState(a, state)
-	a.Capabilities = granted
+	a.Scopes, a.Capabilities = slices.Clone(parent.Scopes), granted
 	return changed
 }
 

@@ -26,19 +26,16 @@ func (c *Connector) linkScope(tenant mailbox.TenantID) LinkScope {
 	return LinkPerHost
 }
 
-// link returns what is unique about a connected account: see
-// mailbox.Account.Link.
+// link returns what is unique about a connected account, see mailbox.Account.Link:
+// its primary address at the provider. That holds however the mailbox is used: by
+// its user, as a shared one or by the app.
 func (c *Connector) link(a mailbox.Account, id mailbox.Identity) string {
 	tenant := a.Tenant
 	if c.linkScope(tenant) == LinkPerHost {
 		tenant = ""
 	}
-	kind, name := "subject", id.Subject
-	if name == "" { // a provider need not tell it of a shared mailbox
-		kind, name = "address", strings.ToLower(id.Address)
-	}
 	h := sha256.New()
-	for _, part := range []string{string(tenant), string(a.Provider), kind, name} {
+	for _, part := range []string{string(tenant), string(a.Provider), strings.ToLower(id.Address)} {
 		binary.Write(h, binary.BigEndian, uint64(len(part)))
 		h.Write([]byte(part))
 	}
@@ -46,9 +43,9 @@ func (c *Connector) link(a mailbox.Account, id mailbox.Identity) string {
 }
 
 // takeLink gives a the Link of an identity. a is as the store has it, or new. The
-// store refuses a Link that another account holds; takeLink itself fails with
-// ErrLinked where the option was another one when that account was connected, so
-// that its Link is a different one.
+// store refuses a Link that another account holds, which settles any race;
+// takeLink itself fails with ErrLinked where the account is connected under another
+// Link: it had another address then, or Config.LinkPer said something else.
 func (c *Connector) takeLink(ctx context.Context, a *mailbox.Account, id mailbox.Identity) error {
 	a.Link = c.link(*a, id)
 	if id.Subject == "" {

@@ -188,3 +188,27 @@ func TestLinkOfAnOldAccount(t *testing.T) {
 		t.Errorf("link %q, want %q", got, want)
 	}
 }
+
+// A renamed account keeps its mailbox, frees its old address for somebody else,
+// and is still one account.
+func TestLinkOfARenamedAccount(t *testing.T) {
+	t.Parallel()
+	for name, learn := range map[string]func(*host) (mailbox.Account, error){
+		"by a check": func(h *host) (mailbox.Account, error) { return h.Check(t.Context(), ref) },
+		"by a reconnect": func(h *host) (mailbox.Account, error) {
+			return h.Callback(t.Context(), h.begin(t, request(), consent{user: "ann"}))
+		},
+	} {
+		h := newHost(t)
+		before := h.connect(t, request(), "ann")
+		h.gmail.trouble["/me"] = answer(200, `{"subject":"sub-ann","address":"ann.new@example.com"}`)
+		after, err := learn(h)
+		if err != nil || after.Address != "ann.new@example.com" || after.Link == before.Link {
+			t.Fatalf("%s: %s, link %v, %v", name, after.Address, after.Link == before.Link, err)
+		}
+		h.gmail.trouble["/me"] = answer(200, `{"subject":"sub-other","address":"ann@example.com"}`)
+		h.connect(t, at("acme", "other"), "other")
+		_, err = h.tryConnect(t, at("acme", "third"), "ann") // under either address
+		h.wantLinked(t, mailbox.Ref{Tenant: "acme", Mailbox: "third"}, err)
+	}
+}

@@ -94,7 +94,7 @@ func (c *Connector) connectShared(ctx context.Context, r SharedRequest) (mailbox
 	a := mailbox.Account{
 		Ref: r.Ref, Owner: r.Owner, Provider: parent.Provider, App: parent.App, Directory: parent.Directory,
 		Access: mailbox.AccessShared, Parent: r.Parent, Address: r.Address,
-		Wanted: want, Capabilities: want & allowed,
+		Scopes: parent.Scopes, Wanted: want, Capabilities: want & allowed,
 	}
 	if a.Capabilities == 0 {
 		return a, notGranted(want, allowed)
@@ -103,7 +103,8 @@ func (c *Connector) connectShared(ctx context.Context, r SharedRequest) (mailbox
 	if err != nil {
 		return a, err
 	}
-	if parent.Identity().Same(id) {
+	byAddress := mailbox.Identity{Address: id.Address, Aliases: id.Aliases}
+	if own := parent.Identity(); own.Same(id) || own.Same(byAddress) {
 		return a, mailbox.Invalid("address", "that of a shared mailbox", "is the user's own")
 	}
 	if a, err = c.attach(ctx, a, id); err != nil {

@@ -24,6 +24,7 @@ type organisation struct {
 	members map[string][]string // by the local part of the shared address
 	apps    []string            // directories whose administrator opened them to the app
 	refusal *mailbox.Error      // of the next probe
+	muted   bool                // does not tell subjects
 }
 
 func newOrganisation(s *service) *organisation {
@@ -78,7 +79,11 @@ func (o *organisation) IdentifyAccount(ctx context.Context, a mailbox.Account, s
 	case a.Access == mailbox.AccessShared && !slices.Contains(members, g.user):
 		return mailbox.Identity{}, &mailbox.Error{Class: mailbox.ClassConsent, Cause: mailbox.CauseNoRights}
 	}
-	return mailbox.Identity{Subject: "sub-" + name, Address: a.Address, Name: name}, nil
+	id := mailbox.Identity{Subject: "sub-" + name, Address: a.Address, Name: name}
+	if o.muted {
+		id.Subject = ""
+	}
+	return id, nil
 }
 
 // AppScopes implements mailbox.AppProvider.
@@ -153,6 +158,13 @@ func (o *organisation) set(shared string, members ...string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.members[shared] = members
+}
+
+// mute makes the organisation keep its subjects to itself.
+func (o *organisation) mute() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.muted = true
 }
 
 // withOrganisation makes the Outlook of a host an organisation.

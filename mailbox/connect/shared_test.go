@@ -41,7 +41,7 @@ func TestConnectShared(t *testing.T) {
 	want := mailbox.Account{
 		Ref: support, Owner: "team-1", Provider: mailbox.Outlook, Subject: "sub-support",
 		Address: "support@example.com", Name: "support", Directory: "contoso", Access: mailbox.AccessShared, Parent: ref.Mailbox,
-		Wanted: wanted, Capabilities: wanted, State: mailbox.StateConnected, Version: 1,
+		Scopes: parent.Scopes, Wanted: wanted, Capabilities: wanted, State: mailbox.StateConnected, Version: 1,
 	}
 	if diff := cmp.Diff(want, a, cmpopts.IgnoreFields(mailbox.Account{}, "StateSince", "ConnectedAt", "Link")); diff != "" {
 		t.Errorf("account (-want +got):\n%s", diff)
@@ -101,10 +101,20 @@ func TestConnectSharedRefused(t *testing.T) {
 		"no address":           {edit: func(r *connect.SharedRequest) { r.Address = "" }, class: mailbox.ClassInvalid},
 		"address with a path":  {edit: func(r *connect.SharedRequest) { r.Address = "../me@example.com" }, class: mailbox.ClassInvalid},
 		"the parent's address": {edit: func(r *connect.SharedRequest) { r.Address = "ann@example.com" }, class: mailbox.ClassInvalid, prepare: func(_ *testing.T, _ *host, o *organisation) { o.set("ann", "ann") }},
-		"no such mailbox":      {edit: func(r *connect.SharedRequest) { r.Address = "no@example.com" }, class: mailbox.ClassNoMailbox},
-		"no rights":            {prepare: func(_ *testing.T, _ *host, o *organisation) { o.set("support") }, class: mailbox.ClassConsent, cause: mailbox.CauseNoRights},
-		"not consented":        {start: func(r *connect.StartRequest) { r.Want = wanted }, class: mailbox.ClassConsent},
-		"other rights wanted":  {edit: func(r *connect.SharedRequest) { r.Want = mailbox.CanDraft }, class: mailbox.ClassConsent},
+		"its alias": {edit: func(r *connect.SharedRequest) { r.Address = "ann@example.org" }, class: mailbox.ClassInvalid, prepare: func(_ *testing.T, _ *host, o *organisation) {
+			o.set("ann", "ann")
+			o.mute()
+		}},
+		"linked elsewhere, of unknown subject": {prepare: func(t *testing.T, h *host, o *organisation) {
+			r := sharing()
+			r.Tenant, r.Mailbox = "other", "theirs"
+			h.connect(t, r, "support")
+			o.mute()
+		}, class: mailbox.ClassConflict},
+		"no such mailbox":     {edit: func(r *connect.SharedRequest) { r.Address = "no@example.com" }, class: mailbox.ClassNoMailbox},
+		"no rights":           {prepare: func(_ *testing.T, _ *host, o *organisation) { o.set("support") }, class: mailbox.ClassConsent, cause: mailbox.CauseNoRights},
+		"not consented":       {start: func(r *connect.StartRequest) { r.Want = wanted }, class: mailbox.ClassConsent},
+		"other rights wanted": {edit: func(r *connect.SharedRequest) { r.Want = mailbox.CanDraft }, class: mailbox.ClassConsent},
 		"parent disconnected": {prepare: func(t *testing.T, h *host, _ *organisation) {
 			if err := h.Disconnect(t.Context(), ref); err != nil {
 				t.Fatal(err)
@@ -329,4 +339,40 @@ func TestDisconnectCascade(t *testing.T) {
 	_, err := h.Open(t.Context(), support)
 	wantRefused(t, err, mailbox.ClassReconnect, connect.CodeDisconnected)
 	h.connectShared(t, supportRequest())
+}
+
+// A provider that does not tell who a shared mailbox is: the address has to do.
+func TestSharedOfUnknownSubject(t *testing.T) {
+	t.Parallel()
+	var o *organisation
+	h := newHost(t, withOrganisation(&o))
+	o.mute()
+	h.connect(t, sharing(), "ann")
+	a := h.connectShared(t, supportRequest())
+	if a.Subject != "" {
+		t.Errorf("subject %q", a.Subject)
+	}
+	info := supportRequest()
+	info.Mailbox, info.Address = "info", "info@example.com"
+	h.connectShared(t, info)
+	again := supportRequest()
+	again.Mailbox = "again"
+	if _, err := h.ConnectShared(t.Context(), again); !errors.Is(err, connect.ErrLinked) {
+		t.Errorf("got %v", err)
+	}
+	// Its user signs in one day, and brings the subject along.
+	if err := h.Disconnect(t.Context(), support); err != nil {
+		t.Fatal(err)
+	}
+	own := sharing()
+	own.Ref = support
+	if a := h.connect(t, own, "support"); a.Access != mailbox.AccessUser || a.Parent != "" || a.Subject != "sub-support" {
+		t.Errorf("connected as %+v", a)
+	}
+	if err := h.Disconnect(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.accountOf(t, support).State; got != mailbox.StateConnected {
+		t.Errorf("it went with its former parent: %s", got)
+	}
 }

@@ -66,6 +66,17 @@ type Config struct {
 	MaxResync int
 	// Mailboxes ranges over the mailboxes that Run polls. Run requires it.
 	Mailboxes func(ctx context.Context) iter.Seq2[mailbox.Ref, error]
+	// Watch tells how changes of a mailbox are to be announced, and whether at all.
+	// It is asked when a mailbox is connected and when it is disconnected; nil
+	// means never. Receiving announcements is up to the host, which then calls
+	// Poll, and so is renewing them, by mailbox.Watcher, before they run out (at
+	// Google after 7 days: Gmail API, "Push notifications", 2026-09).
+	Watch func(ctx context.Context, a mailbox.Account) (mailbox.WatchRequest, bool)
+	// InUse counts the mailboxes of the host that are connected to an account of a
+	// provider, see connect.AccountStore. They share its announcements, which end
+	// with the last of them: at Google a user has one watch for each project. nil
+	// means that no account is connected twice.
+	InUse func(ctx context.Context, provider mailbox.ProviderName, subject string) (int, error)
 	// Interval is the pause between two polls of Run. 0 means 1 minute.
 	Interval time.Duration
 	// Workers is how many mailboxes Run polls at a time. 0 means 8.
@@ -117,6 +128,9 @@ type Inbox struct {
 	config  Config
 	matcher threading.Matcher
 
+	// woken are mailboxes that Run polls out of turn.
+	woken chan mailbox.Ref
+
 	mu   sync.Mutex
 	busy map[mailbox.Ref]chan struct{}
 }
@@ -127,7 +141,10 @@ func New(c Config) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Inbox{config: c, matcher: threading.Matcher{Index: c.Index}, busy: map[mailbox.Ref]chan struct{}{}}, nil
+	return &Inbox{
+		config: c, matcher: threading.Matcher{Index: c.Index},
+		woken: make(chan mailbox.Ref, maxWoken), busy: map[mailbox.Ref]chan struct{}{},
+	}, nil
 }
 
 // Report counts what a poll did.
@@ -197,30 +214,33 @@ func (in *Inbox) acquire(ctx context.Context, ref mailbox.Ref) (release func(), 
 	}
 }
 
-// Run polls all mailboxes again and again until ctx ends, waits for the polls
-// it has begun, and returns nil. Failures of one mailbox are logged and tried
-// again with the next round.
+// Run polls all mailboxes again and again until ctx ends, and those that were
+// connected out of turn; it waits for the polls it has begun, and returns nil.
+// Failures of one mailbox are logged and tried again with the next round.
 func (in *Inbox) Run(ctx context.Context) error {
 	if in.config.Mailboxes == nil {
 		return mailbox.Invalid("inbox.Config.Mailboxes", "required by Run", "is missing")
 	}
 	tick := time.NewTicker(in.config.Interval)
 	defer tick.Stop()
+	in.round(ctx, in.config.Mailboxes(ctx))
 	for {
-		in.round(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			in.round(ctx, in.config.Mailboxes(ctx))
+		case ref := <-in.woken:
+			in.round(ctx, in.outOfTurn(ref))
 		}
 	}
 }
 
-func (in *Inbox) round(ctx context.Context) {
+func (in *Inbox) round(ctx context.Context, mailboxes iter.Seq2[mailbox.Ref, error]) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	slots := make(chan struct{}, in.config.Workers)
-	for ref, err := range in.config.Mailboxes(ctx) {
+	for ref, err := range mailboxes {
 		if err != nil {
 			in.config.Logger.WarnContext(ctx, "mailboxes not listed", "error", err)
 			return

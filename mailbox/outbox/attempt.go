@@ -71,10 +71,10 @@ func (o *Outbox) attempt(ctx context.Context, i Intent) (Intent, error) {
 	return o.settle(ctx, i)
 }
 
-// held is why an intent goes back to waiting although nothing failed.
-type held struct{ decision quota.Decision }
+// limited is why an intent goes back to waiting although nothing failed.
+type limited struct{ decision quota.Decision }
 
-func (held) Error() string { return "outbox: sending limits hold the message back" }
+func (limited) Error() string { return "outbox: sending limits hold the message back" }
 
 // try sends, or says why it did not. It stores the checkpoint on the way.
 func (o *Outbox) try(ctx context.Context, i *Intent) (mailbox.Sent, error) {
@@ -98,7 +98,7 @@ func (o *Outbox) try(ctx context.Context, i *Intent) (mailbox.Sent, error) {
 			return mailbox.Sent{}, notSent(err)
 		}
 		if !decision.Allowed {
-			return mailbox.Sent{}, notSent(held{decision})
+			return mailbox.Sent{}, notSent(limited{decision})
 		}
 		i.Reservation = &r
 	}
@@ -133,13 +133,14 @@ func notSent(err error) error {
 // hold decides what becomes of a message that certainly did not go out.
 func (o *Outbox) hold(i *Intent, err error) {
 	now := time.Now()
-	if h, ok := errors.AsType[held](err); ok {
+	if l, ok := errors.AsType[limited](err); ok {
+		i.release(now)
 		i.Waiting = nil
-		for _, r := range h.decision.Reasons {
+		for _, r := range l.decision.Reasons {
 			i.Waiting = append(i.Waiting, r.Text)
 		}
 		i.Attempts-- // it was not tried
-		i.State, i.NextAt = StatePending, h.decision.NotBefore
+		i.State, i.NextAt = StatePending, l.decision.NotBefore
 	} else {
 		i.failure(err)
 		class := mailbox.ClassOf(err)
@@ -147,10 +148,17 @@ func (o *Outbox) hold(i *Intent, err error) {
 			i.fail(err)
 			return
 		}
-		i.Waiting = []string{class.String()}
 		i.State, i.NextAt = StatePending, now.Add(retryDelay(class, i.Attempts, retryAfter(err)))
+		if holds(class) {
+			if i.holdBack(class, now, o.config.HoldFor) {
+				i.fail(err)
+			}
+			return
+		}
+		i.release(now)
+		i.Waiting = []string{class.String()}
 	}
-	if now.Sub(i.At) > o.config.GiveUpAfter {
+	if now.Sub(i.At)-i.Held > o.config.GiveUpAfter {
 		i.fail(err)
 	}
 }
@@ -187,37 +195,52 @@ func (o *Outbox) look(ctx context.Context, i Intent) (Intent, error) {
 	}
 	lookCtx, cancel := context.WithTimeout(ctx, o.config.SendTimeout)
 	defer cancel()
-	sent, outcome, err := o.resolve(lookCtx, i)
+	sent, outcome, held, err := o.resolve(lookCtx, i)
+	now := time.Now()
+	if !held {
+		i.release(now)
+	}
 	switch {
 	case outcome == mailbox.OutcomeSent:
 		i.sent(sent)
 	case outcome == mailbox.OutcomeNotSent && err == nil:
 		i.Checkpoint = nil
-		i.retry(time.Now())
+		i.retry(now)
+	case held:
+		class := mailbox.ClassOf(err)
+		i.failure(err)
+		i.NextAt = now.Add(retryDelay(class, i.Looks, retryAfter(err)))
+		if i.holdBack(class, now, o.config.HoldFor) {
+			i.NextAt = time.Time{}
+		}
 	default:
 		if err != nil {
 			i.failure(err)
 		}
-		i.NextAt = time.Now().Add(max(lookDelay(i.Looks), retryAfter(err)))
+		i.NextAt = now.Add(max(lookDelay(i.Looks), retryAfter(err)))
 		class := mailbox.ClassOf(err)
 		if class == mailbox.ClassUnsupported || class == mailbox.ClassConsent ||
-			time.Since(i.Checkpoint.At) > o.config.LookFor {
+			now.Sub(i.Checkpoint.At)-i.Held > o.config.LookFor {
 			i.NextAt = time.Time{} // only the host can decide
 		}
 	}
 	return o.settle(ctx, i)
 }
 
-func (o *Outbox) resolve(ctx context.Context, i Intent) (mailbox.Sent, mailbox.Outcome, error) {
+// resolve also reports whether the mailbox cannot be used now, so that it has to
+// be asked later. A mailbox that is open and may not look never will.
+func (o *Outbox) resolve(ctx context.Context, i Intent) (sent mailbox.Sent, outcome mailbox.Outcome, held bool, err error) {
 	mb, err := o.config.Open(ctx, i.Ref)
 	if err != nil {
-		return mailbox.Sent{}, mailbox.OutcomeUnknown, err
+		return mailbox.Sent{}, mailbox.OutcomeUnknown, holds(mailbox.ClassOf(err)), err
 	}
 	r, ok := mb.(mailbox.SendResolver)
 	if !ok {
-		return mailbox.Sent{}, mailbox.OutcomeUnknown, &mailbox.Error{Op: "resolve", Class: mailbox.ClassUnsupported}
+		return mailbox.Sent{}, mailbox.OutcomeUnknown, false, &mailbox.Error{Op: "resolve", Class: mailbox.ClassUnsupported}
 	}
-	return r.ResolveSend(ctx, *i.Checkpoint)
+	sent, outcome, err = r.ResolveSend(ctx, *i.Checkpoint)
+	class := mailbox.ClassOf(err)
+	return sent, outcome, holds(class) && class != mailbox.ClassConsent, err
 }
 
 // settle stores the state an intent has come to and does what is left to do:

@@ -29,6 +29,11 @@ type Intent struct {
 	NextAt time.Time `json:"next_at,omitzero"`
 	// Waiting says in words why a pending intent has not gone out yet.
 	Waiting []string `json:"waiting,omitempty"`
+	// HeldSince is since when the mailbox cannot be used (disconnected, not
+	// allowed, the app refused); zero while it can. Held is how long that was
+	// before.
+	HeldSince time.Time     `json:"held_since,omitzero"`
+	Held      time.Duration `json:"held,omitempty"`
 	// Attempts counts the tries to send, Looks the tries to find out what became
 	// of one.
 	Attempts int `json:"attempts"`

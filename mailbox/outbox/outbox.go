@@ -47,12 +47,17 @@ type Config struct {
 	// SendTimeout bounds one attempt. 0 means 2 minutes.
 	SendTimeout time.Duration
 	// LookFor is how long an unclear send is looked up before the host is asked
-	// to decide. 0 means 1 hour.
+	// to decide. 0 means 1 hour. Time in which it is held does not count.
 	LookFor time.Duration
 	// GiveUpAfter is how long a message that cannot be sent for a passing
 	// reason is kept before it fails. 0 means 72 hours. Time spent waiting for
-	// sending limits counts.
+	// sending limits counts, time in which it is held does not.
 	GiveUpAfter time.Duration
+	// HoldFor is how long a message is held before it fails, because its mailbox
+	// is disconnected, needs its user or an administrator, or because the provider
+	// refuses the app. 0 means as long as it takes: it goes out when the mailbox is
+	// connected again, be it months later; [Outbox.Cancel] withdraws it.
+	HoldFor time.Duration
 	// Workers is how many intents Run works on at a time. 0 means 8.
 	Workers int
 	// Interval is how often Run looks for due intents. 0 means 5 seconds.
@@ -65,7 +70,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, mailbox.Invalid("outbox.Config.Ledger", "required", "is missing")
 	case c.Open == nil:
 		return c, mailbox.Invalid("outbox.Config.Open", "required", "is missing")
-	case c.SendTimeout < 0 || c.LookFor < 0 || c.GiveUpAfter < 0 || c.Interval < 0 || c.Workers < 0:
+	case c.SendTimeout < 0 || c.LookFor < 0 || c.GiveUpAfter < 0 || c.HoldFor < 0 || c.Interval < 0 || c.Workers < 0:
 		return c, mailbox.Invalid("outbox.Config", "no negative values", "holds a negative value")
 	}
 	c.SendTimeout = cmp.Or(c.SendTimeout, 2*time.Minute)

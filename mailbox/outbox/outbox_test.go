@@ -379,31 +379,13 @@ func TestThrottledSendWaits(t *testing.T) {
 	})
 }
 
-func TestHeldUntilReconnected(t *testing.T) {
-	scenario(t, func(t *testing.T, w *world) {
-		o := w.outbox()
-		w.openErr = &mailbox.Error{Class: mailbox.ClassReconnect}
-		i := w.send(o, request("k1"))
-		if i.State != outbox.StatePending || i.Failure != mailbox.ClassReconnect || len(i.Waiting) == 0 {
-			t.Fatalf("intent is %+v", i)
-		}
-		w.settle(o, 24*time.Hour)
-		w.wantDelivered(0)
-		w.mu.Lock()
-		w.openErr = nil
-		w.mu.Unlock()
-		w.settle(o, time.Hour)
-		w.wantDelivered(1)
-	})
-}
-
 func TestGivesUpInTheEnd(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		o := w.outbox()
-		w.openErr = &mailbox.Error{Class: mailbox.ClassReconnect}
+		w.openErr = &mailbox.Error{Class: mailbox.ClassUnavailable}
 		w.send(o, request("k1"))
 		w.settle(o, 80*time.Hour)
-		if i := w.state(o, "k1"); i.State != outbox.StateFailed || i.Failure != mailbox.ClassReconnect {
+		if i := w.state(o, "k1"); i.State != outbox.StateFailed || i.Failure != mailbox.ClassUnavailable {
 			t.Errorf("intent is %+v", i)
 		}
 		w.wantEvents("send_failed k1")

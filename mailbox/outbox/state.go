@@ -12,6 +12,7 @@ import (
 func (i *Intent) sent(s mailbox.Sent) {
 	i.State, i.Sent, i.NextAt = StateSent, s, time.Time{}
 	i.Failure, i.Error, i.Waiting, i.Announced, i.Looks = mailbox.ClassUnknown, "", nil, false, 0
+	i.release(time.Now())
 }
 
 // retry: it certainly did not go out, and will be tried again.
@@ -22,6 +23,7 @@ func (i *Intent) retry(at time.Time) {
 // fail: it did not go out and will not.
 func (i *Intent) fail(err error) {
 	i.State, i.NextAt, i.Announced, i.Waiting = StateFailed, time.Time{}, false, nil
+	i.release(time.Now())
 	i.failure(err)
 }
 

@@ -32,6 +32,7 @@ func TestAccountStore(t *testing.T, open func(t *testing.T) connect.AccountStore
 	}{
 		{"a missing account is ErrNotFound", accountMissing},
 		{"what was put comes back unchanged", accountRoundTrip},
+		{"every state, access and cause is kept", accountValues},
 		{"the caller's slices are copied", accountNoAliasing},
 		{"creating twice is a conflict", accountCreateTwice},
 		{"every write makes the version one higher", accountVersions},
@@ -39,6 +40,7 @@ func TestAccountStore(t *testing.T, open func(t *testing.T) connect.AccountStore
 		{"tenants do not see each other", accountTenants},
 		{"identifiers are compared byte for byte", accountIdentifiers},
 		{"a link is in use once, in all tenants", accountLinked},
+		{"a link that is changed is free at once", accountLinkChanged},
 		{"use is counted by provider and subject", accountInUse},
 		{"a list has every account of the tenant once", accountList},
 		{"concurrent updates are never lost", accountConcurrent},
@@ -119,6 +121,25 @@ func accountRoundTrip(t *testing.T, s connect.AccountStore) {
 		Subject: "s", Address: "a@example.com", State: mailbox.StateNeedsReconnect,
 	}
 	wantAccount(t, s, putAccount(t, s, bare))
+}
+
+func accountValues(t *testing.T, s connect.AccountStore) {
+	a := account(accountRef)
+	a = putAccount(t, s, a)
+	for _, state := range []mailbox.AccountState{
+		mailbox.StateNeedsReconnect, mailbox.StateNeedsConsent, mailbox.StateNeedsAdmin,
+		mailbox.StateUnavailable, mailbox.StateDisconnected, mailbox.StateConnected,
+	} {
+		for _, access := range []mailbox.Access{mailbox.AccessUser, mailbox.AccessShared, mailbox.AccessApp} {
+			for _, cause := range []mailbox.Cause{"", mailbox.CauseParent, mailbox.CauseSignInFrequency} {
+				a.State, a.Access, a.Cause = state, access, cause
+				a = putAccount(t, s, a)
+				wantAccount(t, s, a)
+			}
+		}
+	}
+	a.Parent, a.Directory, a.Wanted, a.ExtraScopes = "", "", 0, nil
+	wantAccount(t, s, putAccount(t, s, a))
 }
 
 func accountNoAliasing(t *testing.T, s connect.AccountStore) {
@@ -247,6 +268,29 @@ func accountLinked(t *testing.T, s connect.AccountStore) {
 	wantAccountErr(t, s, first, connect.ErrLinked)
 }
 
+func accountLinkChanged(t *testing.T, s connect.AccountStore) {
+	first := account(accountRef)
+	first.Link = "old"
+	first = putAccount(t, s, first)
+	first.Link = "new"
+	first = putAccount(t, s, first)
+	second := account(mailbox.Ref{Tenant: "other", Mailbox: "second"})
+	second.Link = "new"
+	wantAccountErr(t, s, second, connect.ErrLinked)
+	second.Link = "old"
+	second = putAccount(t, s, second)
+	// A refused write takes nothing and gives nothing up.
+	stolen := first
+	stolen.Link = "old"
+	wantAccountErr(t, s, stolen, connect.ErrLinked)
+	stale := first
+	stale.Version--
+	stale.Link = ""
+	wantAccountErr(t, s, stale, connect.ErrConflict)
+	second.Link = "new"
+	wantAccountErr(t, s, second, connect.ErrLinked)
+}
+
 func accountInUse(t *testing.T, s connect.AccountStore) {
 	want := func(n int) {
 		t.Helper()
@@ -263,9 +307,13 @@ func accountInUse(t *testing.T, s connect.AccountStore) {
 		stored = append(stored, putAccount(t, s, a))
 		want(i + 1)
 	}
-	stored[0].State = mailbox.StateNeedsReconnect
-	stored[0] = putAccount(t, s, stored[0])
-	want(3)
+	for _, state := range []mailbox.AccountState{
+		mailbox.StateNeedsConsent, mailbox.StateNeedsAdmin, mailbox.StateUnavailable, mailbox.StateNeedsReconnect,
+	} {
+		stored[0].State = state
+		stored[0] = putAccount(t, s, stored[0])
+		want(3)
+	}
 	stored[0].State, stored[0].Link = mailbox.StateDisconnected, ""
 	putAccount(t, s, stored[0])
 	want(2)
@@ -273,6 +321,13 @@ func accountInUse(t *testing.T, s connect.AccountStore) {
 	elsewhere.Subject, elsewhere.Provider = "shared subject", mailbox.Gmail
 	putAccount(t, s, elsewhere)
 	want(2)
+	// Whoever it is that used it, it is in use; another subject is another one.
+	stored[1].Access, stored[1].Parent = mailbox.AccessApp, ""
+	stored[1] = putAccount(t, s, stored[1])
+	want(2)
+	stored[1].Subject = "Shared Subject"
+	putAccount(t, s, stored[1])
+	want(1)
 }
 
 func collectAccounts(t *testing.T, s connect.AccountStore, tenant mailbox.TenantID) []mailbox.Account {
