@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/outlook"
@@ -253,3 +254,17 @@ func rewrite(base http.RoundTripper, change func(r *http.Request, body string) s
 }
 
 func contains[T comparable](all []T, one T) bool { return slices.Contains(all, one) }
+
+// cancelSoon is a context that ends while the driver waits to try again.
+func cancelSoon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func answerWith(status int, body string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
+	}
+}
