@@ -47,7 +47,7 @@
 //     threads.modify, trash, untrash and delete, labels.update, patch and delete,
 //     and settings other than reading send-as addresses: 501
 //   - Pub/Sub: watch and stop are checked and remembered, nothing is published
-//   - tokeninfo, discovery documents, incremental admin policies at the
+//   - tokeninfo, discovery documents, admin policies at the
 //     authorization page (script them by Inject), sessions (prompt=none is always
 //     login_required), Cross-Account Protection
 //   - a service account that acts for itself, and clients that are delegated to

@@ -87,9 +87,8 @@
 // nothing (the page has a box per scope); guests of other directories;
 // ".default" outside of admin consent and client credentials; client
 // certificates; refresh tokens of single-page apps, which last 24 hours; access
-// tokens that outlive their grant (they end with it); discovery documents; the
-// consent page that the managed policy shows for its own exceptions; risk-based
-// step-up consent. Of app tokens: application access policies of Exchange, and
+// tokens that outlive their grant (they end with it); discovery documents;
+// risk-based step-up consent. Of app tokens: application access policies of Exchange, and
 // the concurrency limit inside a batch. Of the directory: $filter beyond eq and
 // startswith joined by or, $search, $orderby and $count.
 package outlooktest
