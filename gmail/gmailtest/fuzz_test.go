@@ -2,8 +2,10 @@ package gmailtest
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"math/big"
 	"net/http"
 	"strings"
 	"testing"
@@ -163,5 +165,34 @@ func FuzzSend(f *testing.F) {
 		s.mu.Lock()
 		s.boxes[0].messages, s.boxes[0].order = map[string]*message{}, nil
 		s.mu.Unlock()
+	})
+}
+
+// Whatever comes as an assertion is read without a panic, and refused unless it
+// was signed with the key of the account.
+func FuzzAssertion(f *testing.F) {
+	claims := func(more string) string {
+		return base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"robot@p.example"` + more + `}`))
+	}
+	const head = "eyJhbGciOiJSUzI1NiJ9." // {"alg":"RS256"}
+	f.Add(head + claims(`,"sub":"ann@example.com","aud":"https://gmail.fake/token","scope":"a b","iat":1800000000,"exp":1800003600`) + ".c2lnbmVk")
+	f.Add(head + claims(`,"iat":1e300,"exp":-1`) + ".c2lnbmVk")
+	f.Add(head + claims(`,"aud":["x"],"iat":null`) + ".")
+	f.Add("eyJhbGciOiJub25lIn0." + claims("") + ".")
+	f.Add(`{"payload":"e30","protected":"e30","signature":"e30"}`)
+	f.Add("..")
+	s := New(Options{})
+	modulus := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 2047), big.NewInt(12345)) // nobody knows its factors
+	s.accounts["robot@p.example"] = serviceAccount{
+		ServiceAccount{Email: "robot@p.example", Domain: "example.com", Scopes: []string{"a"}}, &rsa.PublicKey{N: modulus, E: 65537},
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		_, kind := s.readAssertion(raw)
+		if kind == "" {
+			t.Fatal("an unsigned assertion was taken")
+		}
+		if r := refusalOf(kind); r.status/100 != 4 || r.code == "" || kind != badAssertion && r.code == "invalid_request" {
+			t.Errorf("%s is answered %+v", kind, r)
+		}
 	})
 }

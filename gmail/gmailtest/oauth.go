@@ -52,6 +52,7 @@ func (s *Server) newOAuth() *fakeserver.OAuth {
 			}
 			return ""
 		},
+		Extra:   map[string]fakeserver.ExtraGrant{assertionGrant: {Anonymous: true, Grant: s.assert}},
 		Echo:    echoScopes,
 		IDToken: s.idToken,
 		Error:   tokenError,
@@ -83,17 +84,17 @@ type EndReason string
 // refresh, as developers saw it, stands behind each (invalid_grant, unless
 // another error is named).
 const (
-	EndRevoked   EndReason = "revoked"  // "Token has been expired or revoked."
-	EndPassword  EndReason = "password" // the same
-	EndInactive  EndReason = "inactive" // the same
-	EndDisabled  EndReason = "disabled" // the same
-	EndUnclear   EndReason = "unclear"  // "Bad Request", which was seen for all of them
-	EndDeleted   EndReason = "deleted"  // "Account has been deleted"
-	EndReauth    EndReason = "reauth"   // "reauth related error (invalid_rapt)", error_subtype invalid_rapt
-	EndPolicy    EndReason = "policy"   // admin_policy_enforced
-	badRapt                = fakeserver.TokenError(EndReauth)
-	noDelegation           = fakeserver.TokenError("no_delegation")
+	EndRevoked  EndReason = "revoked"  // "Token has been expired or revoked."
+	EndPassword EndReason = "password" // the same
+	EndInactive EndReason = "inactive" // the same
+	EndDisabled EndReason = "disabled" // the same
+	EndUnclear  EndReason = "unclear"  // "Bad Request", which was seen for all of them
+	EndDeleted  EndReason = "deleted"  // "Account has been deleted"
+	EndReauth   EndReason = "reauth"   // "reauth related error (invalid_rapt)", error_subtype invalid_rapt
+	EndPolicy   EndReason = "policy"   // admin_policy_enforced
 )
+
+const badRapt = fakeserver.TokenError(EndReauth)
 
 // EndGrant ends all grants of a user, with access tokens that are out. Refreshes
 // are refused from then on. A later consent works: whatever was wrong counts as
@@ -148,6 +149,26 @@ func refusalOf(kind fakeserver.TokenError) refusal {
 		return refusal{400, "invalid_grant", "reauth related error (invalid_rapt)", "invalid_rapt"}
 	case fakeserver.TokenError(EndPolicy):
 		return refusal{400, "admin_policy_enforced", "The administrator of this account does not allow the app.", ""}
+	case badAssertion:
+		return refusal{400, "invalid_request", "Bad Request", ""}
+	case noAccount:
+		return refusal{400, "invalid_grant", "Invalid grant: account not found", ""}
+	case badJWT:
+		return refusal{400, "invalid_grant", "Invalid JWT Signature.", ""}
+	case badAudience:
+		return refusal{400, "invalid_grant", "Invalid JWT: Failed audience check.", ""}
+	case badJWTTime:
+		return refusal{400, "invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. " +
+			"Check your iat and exp values in the JWT claim.", ""}
+	case noSubject:
+		return refusal{400, "invalid_grant", "Invalid email or User ID", ""}
+	case notDelegated:
+		return refusal{http.StatusUnauthorized, "unauthorized_client", "Client is unauthorized to retrieve access tokens using this method, " +
+			"or client not authorized for any of the scopes requested.", ""}
+	case partDelegated:
+		return refusal{http.StatusForbidden, "access_denied", "Requested client not authorized.", ""}
+	case noScope:
+		return refusal{400, "invalid_scope", "Invalid OAuth scope or ID token audience provided.", ""}
 	case fakeserver.BadToken:
 		return refusal{400, "invalid_token", "Token expired or revoked", ""}
 	case fakeserver.BadScope:

@@ -41,6 +41,8 @@ type Server struct {
 	lastID  uint64
 	project meter
 	reauth  map[string]bool // users whose refreshes ask for a new sign-in
+	// accounts are service accounts by address.
+	accounts map[string]serviceAccount
 }
 
 // New returns a fake that does not listen: reach it at its URL through its
@@ -53,6 +55,8 @@ func New(o Options) *Server {
 		domains: map[string]bool{},
 		lastID:  0x18f0_0000_0000_0000,
 		reauth:  map[string]bool{},
+
+		accounts: map[string]serviceAccount{},
 	}
 	s.rand = rand.New(rand.NewPCG(s.opts.Seed, s.opts.Seed))
 	s.Server = fakeserver.New(Origin, s.mux)

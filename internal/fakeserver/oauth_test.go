@@ -39,6 +39,7 @@ func newSite(t testing.TB, c fakeserver.OAuthConfig) *site {
 	mux.HandleFunc("/authorize", s.Authorize)
 	mux.HandleFunc("/token", s.Token)
 	mux.HandleFunc("/revoke", s.Revoke)
+	mux.HandleFunc("/keys", s.Keys)
 	return s
 }
 
@@ -76,7 +77,11 @@ type token struct {
 	Refresh string `json:"refresh_token"`
 	Scope   string `json:"scope"`
 	Expires int    `json:"expires_in"`
-	err     string
+	ID      string `json:"id_token"`
+
+	RefreshExpires int `json:"refresh_token_expires_in"`
+
+	err string
 }
 
 // post sends a form with the client's credentials unless it has some.

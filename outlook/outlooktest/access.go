@@ -75,7 +75,7 @@ const window = 10 * time.Minute
 // meter counts the call against the request limit of the mailbox. Calls that
 // are refused count too.
 func (c *call) meter() error {
-	if c.s.options.MaxRequests < 0 {
+	if c.s.options.MaxRequests < 0 || c.box == nil {
 		return nil
 	}
 	now, b := c.s.Now(), c.box
@@ -90,8 +90,11 @@ func (c *call) meter() error {
 }
 
 // enter takes up to n of the places for concurrent requests and returns how
-// many it got.
+// many it got. What addresses no mailbox is not limited.
 func (s *Server) enter(b *box, n int) int {
+	if b == nil {
+		return n
+	}
 	if limit := s.options.MaxConcurrent; limit > 0 {
 		n = max(min(n, limit-b.inFlight), 0)
 	}
@@ -100,6 +103,9 @@ func (s *Server) enter(b *box, n int) int {
 }
 
 func (s *Server) leave(b *box, n int) {
+	if b == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b.inFlight -= n
@@ -125,10 +131,10 @@ func (c *call) has(scopes ...string) bool {
 }
 
 // allowed is has for the mailbox that is addressed: those of others need the
-// .Shared form.
+// .Shared form, and an app knows Mail.ReadBasic by a second name.
 func (c *call) allowed(scopes []string) bool {
 	if !c.shared {
-		return c.has(scopes...)
+		return c.has(scopes...) || c.app() != "" && slices.Contains(scopes, "Mail.ReadBasic") && c.has("Mail.ReadBasic.All")
 	}
 	for _, s := range scopes {
 		if c.has(s + ".Shared") {

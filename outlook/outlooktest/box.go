@@ -134,6 +134,11 @@ func (b *box) owns(address string) bool {
 	return match(b.user.Address) || slices.ContainsFunc(b.user.Aliases, match)
 }
 
+// is reports whether id names the mailbox in a URL.
+func (b *box) is(id string) bool {
+	return b.owns(id) || b.user.ID == id || strings.EqualFold(b.user.UserPrincipalName, id)
+}
+
 // item is one message.
 type item struct {
 	box        *box

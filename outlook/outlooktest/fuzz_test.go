@@ -127,3 +127,17 @@ func FuzzDraftJSON(f *testing.F) {
 		answered(t, c.post("/me/sendMail", body))
 	})
 }
+
+func FuzzUserFilter(f *testing.F) {
+	for _, s := range []string{
+		"startswith(displayName,'a') or mail eq 'it''s'", "startswith(", "mail eq", "mail eq 'x' or", "'' eq ''", "startswith(mail)'x'",
+	} {
+		f.Add(s, "5", "0")
+	}
+	s := start(f, outlooktest.Options{MaxRequests: -1})
+	f.Fuzz(func(t *testing.T, filter, top, skip string) {
+		s.ClearLog()
+		q := url.Values{"$filter": {filter}, "$top": {top}, "$skiptoken": {skip}}
+		answered(t, as(t, s, anna, "User.ReadBasic.All").get("/users?"+q.Encode()))
+	})
+}

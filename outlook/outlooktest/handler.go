@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,9 +23,11 @@ type call struct {
 	r      *http.Request
 	body   []byte
 	grant  *fakeserver.Grant
-	box    *box // the mailbox that is addressed
-	shared bool // somebody else's
+	own    *box // the mailbox of the token, nil for an app's own
+	box    *box // the mailbox that is addressed, nil for none
+	shared bool // it is another user's
 	query  url.Values
+	beside string   // "users" and "subscriptions" stand beside the mailboxes
 	path   []string // behind /me or /users/{id}
 	vars   []string // what the wildcards of the route stand for
 	root   string   // "/v1.0/me" or "/v1.0/users/{id}", for links
@@ -168,34 +169,40 @@ func (c *call) serve() (answer, error) {
 	c.s.lock()
 	defer c.s.unlock()
 	switch {
-	case c.path == nil:
+	case c.beside == "subscriptions":
 		return c.serveSubscriptions(c.vars)
+	case c.beside == "users":
+		return c.listUsers()
 	case len(c.path) == 0:
 		return c.user()
 	}
 	return c.mail()
 }
 
-// resolve finds the mailbox that is addressed, and the path behind it; nil for
-// subscriptions, which stand beside the mailboxes.
+// resolve finds the mailbox that is addressed, and the path behind it.
 func (c *call) resolve(rest string) error {
-	own := c.s.box(c.grant.User)
-	if own == nil {
-		return unauthorized(c.r)
+	if c.app() == "" {
+		if c.own = c.s.box(c.grant.User); c.own == nil {
+			return unauthorized(c.r)
+		}
+		if err := c.challenge(c.own); err != nil {
+			return err
+		}
+		c.box = c.own
 	}
-	if err := c.challenge(own); err != nil {
-		return err
-	}
-	c.box = own
 	segments := splitPath(rest)
 	switch {
 	case segments[0] == "subscriptions":
-		c.vars = segments[1:]
+		c.beside, c.vars = segments[0], segments[1:]
+	case segments[0] == "users" && len(segments) == 1:
+		c.beside = segments[0]
+	case segments[0] == "me" && c.own == nil:
+		return badRequest("/me request is only valid with delegated authentication flow.")
 	case segments[0] == "me":
 		c.path, c.root = segments[1:], "/v1.0/me"
-	case segments[0] == "users" && len(segments) > 1:
+	case segments[0] == "users":
 		c.path, c.root = segments[2:], "/v1.0/users/"+url.PathEscape(segments[1])
-		return c.address(own, segments[1])
+		return c.address(segments[1])
 	default:
 		return badRequest("Resource not found for the segment '" + segments[0] + "'.")
 	}
@@ -218,25 +225,24 @@ func splitPath(path string) []string {
 }
 
 // address finds the mailbox of /users/{id}.
-func (c *call) address(own *box, id string) error {
-	i := slices.IndexFunc(c.s.boxes, func(b *box) bool {
-		return b.owns(id) || b.user.ID == id || strings.EqualFold(b.user.UserPrincipalName, id)
-	})
-	if i < 0 {
+func (c *call) address(id string) error {
+	c.box = c.find(id)
+	switch {
+	case c.box == nil && len(c.path) == 0:
+		return refuse(http.StatusNotFound, "Request_ResourceNotFound",
+			"Resource '"+id+"' does not exist or one of its queried reference-property objects are not present.")
+	case c.box == nil:
 		return refuse(http.StatusNotFound, "ErrorInvalidUser", "The requested user '"+id+"' is invalid.")
 	}
-	c.box = c.s.boxes[i]
-	if c.box != own {
-		c.shared = true
-		if !slices.ContainsFunc(c.box.user.SharedWith, own.owns) {
-			return accessDenied()
-		}
-	}
+	c.shared = c.own != nil && c.box != c.own
 	return nil
 }
 
 // mail serves a request below a mailbox.
 func (c *call) mail() (answer, error) {
+	if c.shared && !c.box.opens(c.own) {
+		return answer{}, accessDenied()
+	}
 	// Messages can be addressed through their folder too.
 	if p := c.path; len(p) > 3 && p[0] == "mailFolders" && p[2] == "messages" && !strings.HasPrefix(p[3], "delta") && p[3] != "$count" {
 		f := c.box.folder(p[1])

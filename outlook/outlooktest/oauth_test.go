@@ -28,7 +28,8 @@ func authorize(t *testing.T, s *outlooktest.Server, tenant, scope, challenge str
 	t.Helper()
 	q := url.Values{
 		"client_id": {"client-id"}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {scope},
-		"state": {"s1"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"},
+		"state": {"s1"}, "nonce": {"n1"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"},
+		"prompt": {"select_account"}, "login_hint": {d.User}, "domain_hint": {"organizations"},
 	}
 	back, err := outlooktest.Decide(t.Context(), s.Transport(), s.URL()+"/"+tenant+"/oauth2/v2.0/authorize?"+q.Encode(), d)
 	if err != nil {

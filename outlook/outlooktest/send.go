@@ -81,7 +81,14 @@ func (c *call) submitNew(it *item, save bool) (answer, error) {
 }
 
 func (c *call) submit(it *item, save bool) (answer, error) {
-	if err := c.s.submit(c.box, c.s.box(c.grant.User), it, save); err != nil {
+	actor := c.own
+	if actor == nil { // an app acts as the mailbox itself
+		actor = c.box
+	}
+	if c.needsShared(it) && !c.has("Mail.Send.Shared") {
+		return answer{}, accessDenied()
+	}
+	if err := c.s.submit(c.box, actor, it, save); err != nil {
 		return answer{}, err
 	}
 	header := http.Header{}
@@ -89,6 +96,15 @@ func (c *call) submit(it *item, save bool) (answer, error) {
 		header.Set("Retry-After", v)
 	}
 	return answer{status: http.StatusAccepted, header: header}, nil
+}
+
+// needsShared reports whether a user sends with the rights on another mailbox.
+func (c *call) needsShared(it *item) bool {
+	if c.own == nil || it.from == nil {
+		return false
+	}
+	from := c.s.box(it.from.Address)
+	return from != nil && from != c.own && (from.sendsAs(c.own) || from.sendsOnBehalf(c.own))
 }
 
 // submit checks a draft and hands it to transport.
@@ -141,27 +157,40 @@ func validAddress(a string) bool {
 	return ok && local != "" && domain != "" && !strings.ContainsAny(a, " \t\r\n<>,;") && !strings.Contains(domain, "@")
 }
 
-// setSender fills From and Sender and checks the right to use them.
+// setSender fills From and Sender and checks the right to use them: whoever may
+// send as a mailbox is not seen, whoever may send on its behalf is the sender
+// (learn.microsoft.com/graph/outlook-send-mail-from-other-user, read 2026-11).
 func (s *Server) setSender(b, actor *box, it *item) error {
-	own := mailbox.Address{Name: b.user.Name, Address: b.user.Address}
-	if own.Name == own.Address {
-		own.Name = ""
+	from := b
+	if it.from != nil && it.from.Address != "" {
+		from = s.box(it.from.Address)
 	}
-	if it.from == nil || it.from.Address == "" {
-		it.from, it.sender = &own, &own
-		return nil
-	}
-	from := s.box(it.from.Address)
 	switch {
-	case from == nil:
+	case from == nil, from.user.TenantID != actor.user.TenantID:
 		return sendAsDenied()
-	case from != b && !slices.ContainsFunc(from.user.SharedWith, actor.owns):
-		return sendAsDenied()
-	case from == b && !mailbox.SameAddress(it.from.Address, own.Address) && !s.options.SendFromAlias:
-		it.from = &own // Exchange writes the primary address
+	case it.from == nil || it.from.Address == "":
+		it.from = from.address()
+	case from == b && !mailbox.SameAddress(it.from.Address, b.user.Address) && !s.options.SendFromAlias:
+		it.from = b.address() // Exchange writes the primary address
 	}
-	it.sender = it.from
+	switch {
+	case from.sendsAs(actor):
+		it.sender = it.from
+	case from.sendsOnBehalf(actor):
+		it.sender = actor.address()
+	default:
+		return sendAsDenied()
+	}
 	return nil
+}
+
+// address is the mailbox as it stands in From.
+func (b *box) address() *mailbox.Address {
+	a := mailbox.Address{Name: b.user.Name, Address: b.user.Address}
+	if a.Name == a.Address {
+		a.Name = ""
+	}
+	return &a
 }
 
 // overLimit counts recipients of the last 24 hours.
@@ -187,6 +216,10 @@ func (s *Server) freeze(p *submission, now time.Time) ([]byte, error) {
 		m.Del("Bcc")
 		if given := addresses(it.header, "From"); len(given) == 0 || given[0].Address != it.from.Address {
 			m.Set("From", formatAddresses([]mailbox.Address{*it.from}))
+		}
+		m.Del("Sender")
+		if !mailbox.SameAddress(it.sender.Address, it.from.Address) {
+			m.Set("Sender", formatAddresses([]mailbox.Address{*it.sender}))
 		}
 		if m.Get("Date") == "" {
 			m.Set("Date", now.Format(dateLayout))

@@ -178,7 +178,8 @@ func TestSendFromAliasAndShared(t *testing.T) {
 	s := start(t, outlooktest.Options{})
 	s.AddUser(outlooktest.User{Address: "team@contoso.example", SharedWith: []string{anna}})
 	m["from"] = object{"emailAddress": object{"address": "team@contoso.example"}}
-	as(t, s, anna).post("/me/sendMail", object{"message": m}).ok(t, 202)
+	as(t, s, anna).post("/me/sendMail", object{"message": m}).refused(t, 403, "ErrorAccessDenied") // the scope is missing
+	as(t, s, anna, "Mail.Send", "Mail.Send.Shared").post("/me/sendMail", object{"message": m}).ok(t, 202)
 	if s.In(bert, "inbox")[0].From != "team@contoso.example" || len(s.In(anna, "sentitems")) != 1 {
 		t.Error("Send As: the copy lands in the sender's own Sent Items")
 	}

@@ -24,6 +24,7 @@ const (
 type subscription struct {
 	box        *box
 	client     string
+	creator    string // the user, or the directory of an app
 	id         string
 	changeType string
 	resource   string
@@ -35,7 +36,7 @@ type subscription struct {
 
 // serveSubscriptions serves /subscriptions and what is below.
 func (c *call) serveSubscriptions(path []string) (answer, error) {
-	if !c.has(scopesBasic...) {
+	if !c.allowed(scopesBasic) {
 		return answer{}, accessDenied()
 	}
 	for id, sub := range c.s.subscriptions {
@@ -53,7 +54,7 @@ func (c *call) serveSubscriptions(path []string) (answer, error) {
 		return answer{}, refuse(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
 	}
 	sub := c.s.subscriptions[path[0]]
-	if sub == nil || sub.box != c.box || sub.client != c.grant.Client {
+	if sub == nil || !c.made(sub) {
 		return answer{}, refuse(http.StatusNotFound, "ResourceNotFound", "The object was not found.")
 	}
 	switch {
@@ -71,10 +72,23 @@ func (c *call) serveSubscriptions(path []string) (answer, error) {
 	return answer{}, notModelled(c.r.Method + " " + c.r.URL.Path)
 }
 
+// creator is who makes subscriptions with this token.
+func (c *call) creator() string {
+	if c.own != nil {
+		return c.own.user.ID
+	}
+	return c.app()
+}
+
+// made reports whether a subscription belongs to the token.
+func (c *call) made(sub *subscription) bool {
+	return sub.client == c.grant.Client && sub.creator == c.creator()
+}
+
 func (c *call) listSubscriptions() (answer, error) {
 	value := []any{}
 	for _, sub := range c.s.subscriptions {
-		if sub.box == c.box && sub.client == c.grant.Client {
+		if c.made(sub) {
 			value = append(value, c.subscriptionJSON(sub))
 		}
 	}
@@ -88,7 +102,7 @@ func (c *call) subscriptionJSON(sub *subscription) map[string]any {
 		"@odata.context": c.s.URL() + "/v1.0/$metadata#subscriptions/$entity", "id": sub.id, "resource": sub.resource,
 		"applicationId": sub.client, "changeType": sub.changeType, "clientState": nil, "notificationUrl": sub.url,
 		"notificationQueryOptions": nil, "lifecycleNotificationUrl": nil, "expirationDateTime": timestamp(sub.expires),
-		"creatorId": sub.box.user.ID, "includeResourceData": nil, "latestSupportedTlsVersion": "v1_2",
+		"creatorId": sub.creator, "includeResourceData": nil, "latestSupportedTlsVersion": "v1_2",
 		"encryptionCertificate": nil, "encryptionCertificateId": nil, "notificationUrlAppId": nil,
 	}
 	if sub.state != "" {
@@ -114,7 +128,7 @@ func (c *call) subscribe() (answer, error) {
 		return answer{}, unreadableBody("Unable to read JSON request payload.")
 	}
 	sub := &subscription{
-		box: c.box, client: c.grant.Client, id: newGUID(), changeType: in.ChangeType, resource: in.Resource, url: in.URL,
+		client: c.grant.Client, creator: c.creator(), id: newGUID(), changeType: in.ChangeType, resource: in.Resource, url: in.URL,
 	}
 	if in.Lifecycle != nil {
 		sub.lifecycle = *in.Lifecycle
@@ -150,10 +164,8 @@ func (c *call) checkSubscription(sub *subscription, expires string) (err error) 
 			return badRequest("The notification URL has to be an absolute https URL.")
 		}
 	}
-	resource := strings.TrimPrefix(sub.resource, "/")
-	resource, _, _ = strings.Cut(resource, "?")
-	if !strings.HasSuffix(resource, "messages") || !strings.HasPrefix(resource, "me/") && !strings.HasPrefix(resource, "users/") {
-		return badRequest("The resource is not supported.")
+	if sub.box, err = c.subscribed(sub.resource); err != nil {
+		return err
 	}
 	if len(sub.state) > maxClientState {
 		return badRequest("clientState is too long.")
@@ -167,6 +179,31 @@ func (c *call) checkSubscription(sub *subscription, expires string) (err error) 
 		}
 	}
 	return nil
+}
+
+// subscribed finds the mailbox of a subscription. A user's token is good for the
+// user's own only, whatever rights there are on others
+// (learn.microsoft.com/graph/outlook-share-messages-folders, read 2026-11).
+func (c *call) subscribed(resource string) (*box, error) {
+	resource, _, _ = strings.Cut(strings.TrimPrefix(resource, "/"), "?")
+	segments := splitPath(resource)
+	switch {
+	case segments[len(segments)-1] != "messages":
+	case segments[0] == "me" && c.own == nil:
+		return nil, badRequest("/me request is only valid with delegated authentication flow.")
+	case segments[0] == "me":
+		return c.own, nil
+	case segments[0] == "users" && len(segments) > 2:
+		b := c.find(segments[1])
+		if b == nil {
+			return nil, refuse(http.StatusNotFound, "ResourceNotFound", "Resource could not be discovered.")
+		}
+		if c.own != nil && b != c.own {
+			return nil, accessDenied()
+		}
+		return b, nil
+	}
+	return nil, badRequest("The resource is not supported.")
 }
 
 // expiry reads an expiration; one that is too near is put off.
