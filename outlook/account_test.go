@@ -97,6 +97,27 @@ func profileRequest(r *http.Request, _ []byte) bool {
 	return strings.Count(strings.TrimPrefix(r.URL.Path, "/v1.0/users/"), "/") == 0
 }
 
+func TestFindSharedInTheDirectory(t *testing.T) {
+	t.Parallel()
+	w := sharing(t, outlooktest.Options{})
+	w.AddUser(outlooktest.User{Address: "supply@contoso.example", Name: "Support of suppliers", NoMailbox: true})
+	w.AddUser(outlooktest.User{Address: "support@fabrikam.example", Name: "Support", SharedWith: []string{anna}})
+	a := w.account(anna, mailbox.CanReadHeaders|mailbox.CanShared)
+	a.Scopes = append(a.Scopes, "User.ReadBasic.All")
+	mb := w.openWith(a, w.session(anna, a.Scopes))
+	for search, want := range map[string][]mailbox.SharedMailbox{
+		"sup":      {{Address: support, Name: "Support", Readable: true}},
+		"PRIVATE@": {{Address: private, Name: "Private"}},
+		"Anna":     {},
+		"zz'":      {},
+	} {
+		got, err := mb.FindShared(t.Context(), mailbox.SharedQuery{Search: search})
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", search, err, diff)
+		}
+	}
+}
+
 func TestFindSharedByName(t *testing.T) {
 	t.Parallel()
 	w := sharing(t, outlooktest.Options{})

@@ -22,6 +22,8 @@ const (
 	bert  = "bert@contoso.example"
 	carol = "carol@outlook.example" // a personal account
 	noOne = "no.one@contoso.example"
+	// member has rights on the mailboxes of anna and bert, once she is there.
+	member = "mia@contoso.example"
 )
 
 // everything is what a mailbox of one user can be asked for.
@@ -59,8 +61,10 @@ func overNetwork(t *testing.T, s *outlooktest.Server) *world {
 
 func worldOf(t *testing.T, s *outlooktest.Server, options ...option) *world {
 	t.Helper()
-	s.AddUser(outlooktest.User{Address: anna, Name: "Anna Aalto", Aliases: []string{"a.aalto@contoso.example"}})
-	s.AddUser(outlooktest.User{Address: bert, Name: "Bert Berg"})
+	s.AddUser(outlooktest.User{
+		Address: anna, Name: "Anna Aalto", Aliases: []string{"a.aalto@contoso.example"}, SharedWith: []string{member},
+	})
+	s.AddUser(outlooktest.User{Address: bert, Name: "Bert Berg", SharedWith: []string{member}})
 	s.AddUser(outlooktest.User{Address: carol, Name: "Carol", Personal: true})
 	c := outlook.Config{Endpoints: outlook.EndpointsAt(s.URL())}
 	for _, set := range options {

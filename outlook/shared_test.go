@@ -241,36 +241,49 @@ func TestOpenMailboxesOfOthers(t *testing.T) {
 	}
 }
 
+// Who really sent is told when it is somebody else than the sender: on behalf,
+// not as.
 func TestSentOnBehalf(t *testing.T) {
 	t.Parallel()
-	w := sharing(t, outlooktest.Options{})
+	w := newWorld(t, outlooktest.Options{})
+	const team, boss = "team@contoso.example", "boss@contoso.example"
+	w.AddUser(outlooktest.User{Address: team, Name: "Team", SendAs: []string{anna}, FullAccess: []string{anna}})
+	w.AddUser(outlooktest.User{Address: boss, Name: "Boss", SendOnBehalf: []string{anna}, FullAccess: []string{anna}})
+	w.AddUser(outlooktest.User{Address: private})
 	a := w.account(anna, everything|mailbox.CanShared)
-	s := w.session(anna, a.Scopes)
-	s.Transport = rewrite(w.Transport(), func(r *http.Request, body string) string {
-		if strings.Contains(body, `"sender":`) && !strings.Contains(body, `"isDraft":true`) {
-			i := strings.Index(body, `"sender":`)
-			end := i + strings.Index(body[i:], "}}") + 2
-			body = body[:i] + `"sender":{"emailAddress":{"name":"Anna Aalto","address":"` + anna + `"}}` + body[end:]
-		}
-		return body
-	})
-	mb := w.openWith(a, s)
-	for from, sender := range map[string]mailbox.Address{
-		support: {Name: "Anna Aalto", Address: anna},
-		"":      {}, // she is the sender herself
+	own := w.openWith(a, w.session(anna, a.Scopes))
+	herself := mailbox.Address{Name: "Anna Aalto", Address: anna}
+	for name, tt := range map[string]struct {
+		mb           *outlook.Mailbox
+		from, wantBy string
+		sender       mailbox.Address
+	}{
+		"herself":                      {own, "", anna, mailbox.Address{}},
+		"as the team":                  {own, team, team, mailbox.Address{}},
+		"on behalf of the boss":        {own, boss, boss, herself},
+		"from the mailbox of the team": {w.openShared(team, everything), "", team, mailbox.Address{}},
+		"from the mailbox of the boss": {w.openShared(boss, everything), "", boss, herself},
 	} {
-		out := note(bert, "As "+from)
-		if from != "" {
-			out.From = mailbox.Address{Name: "Support", Address: from}
+		out := note(bert, "Sent "+name)
+		if tt.from != "" {
+			out.From = mailbox.Address{Address: tt.from}
 		}
-		sent, err := mb.Send(t.Context(), out, mailbox.SendOptions{})
+		sent, err := tt.mb.Send(t.Context(), out, mailbox.SendOptions{})
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%s: %v", name, err)
+			continue
 		}
-		full, err := mb.ReadSent(t.Context(), sent)
-		if err != nil || full.Sender != sender || from != "" && full.From.Address != from {
-			t.Errorf("%q: %+v, %v", from, full, err)
+		full, err := tt.mb.ReadSent(t.Context(), sent)
+		if err != nil || full.Sender != tt.sender || full.From.Address != tt.wantBy {
+			t.Errorf("%s: %+v, %v", name, full, err)
 		}
+	}
+	out := note(bert, "x")
+	out.From = mailbox.Address{Address: private}
+	_, err := own.Send(t.Context(), out, mailbox.SendOptions{})
+	wantOutcome(t, err, mailbox.ClassSender, mailbox.OutcomeNotSent)
+	if n := len(w.In(anna, "drafts")); n != 0 {
+		t.Errorf("%d drafts are left", n)
 	}
 }
 

@@ -25,12 +25,13 @@ type subscription struct {
 }
 
 // subscriptions are those that the token of a user sees, by resource.
-func (w *world) subscriptions(address string, scopes ...string) []subscription {
+func (w *world) subscriptions(address string) []subscription {
 	w.t.Helper()
-	if scopes == nil {
-		scopes = []string{"Mail.Read"}
-	}
-	mb := w.openWith(mailbox.Account{Address: address}, w.session(address, scopes))
+	return w.subscriptionsSeenBy(w.open(address, mailbox.CanReadHeaders))
+}
+
+func (w *world) subscriptionsSeenBy(mb *outlook.Mailbox) []subscription {
+	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.URL()+"/v1.0/subscriptions", nil)
 	if err != nil {
 		w.t.Fatal(err)
