@@ -1,6 +1,7 @@
 package gmail
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -27,12 +28,12 @@ func (p *Provider) AppScopes(want mailbox.Capabilities) ([]string, mailbox.AppFl
 }
 
 // IdentifyAccount implements [mailbox.AccountIdentifier] for mailbox.AccessApp.
-// The profile tells the primary address of the mailbox, which takes the place of
-// the one that was given. Its subject is told with the scope "openid" among the
-// scopes of the account; without it Subject is "app:" and the address in lower
-// case: such an account is another one after it was renamed. With gmail.send
-// alone nothing can be asked: that Google gave a token in the name of the address
-// is all there is.
+// Subject is "app:" and the address in lower case, whatever the scopes allow to
+// look up, so that it does not change with them: a mailbox that was renamed is
+// another account. The profile, as far as a scope reads it, proves that there is
+// a mailbox, and tells its primary address if another one was given. With
+// gmail.send alone nothing can be asked: that Google gave a token in the name of
+// the address is all there is.
 func (p *Provider) IdentifyAccount(ctx context.Context, a mailbox.Account, s mailbox.Session) (mailbox.Identity, error) {
 	const op = "identify account"
 	opened, err := p.Open(a, s)
@@ -46,23 +47,16 @@ func (p *Provider) IdentifyAccount(ctx context.Context, a mailbox.Account, s mai
 	case !strings.Contains(a.Address, "@"):
 		return mailbox.Identity{}, m.fail(ctx, op, mailbox.Invalid("account.address", "the address of the mailbox", "is not one"))
 	}
-	id := mailbox.Identity{Address: a.Address, Name: a.Name, Directory: mailbox.Domain(a.Address)}
-	if a.Directory != "" {
-		id.Directory = a.Directory
-	}
-	if slices.Contains(a.Scopes, "openid") {
-		info, err := m.userinfo(ctx)
-		if err != nil {
-			return mailbox.Identity{}, m.fail(ctx, op, err)
-		}
-		id.Subject = info.Sub
+	id := mailbox.Identity{
+		Subject: string(mailbox.AccessApp) + ":" + strings.ToLower(a.Address),
+		Address: a.Address, Name: a.Name, Directory: cmp.Or(a.Directory, mailbox.Domain(a.Address)),
 	}
 
 	ctxProfile := m.call(ctx, mailbox.Call{Method: methodProfile})
 	profile, err := do(ctxProfile, m, m.users.GetProfile(me).Context(ctxProfile))
 	switch {
 	case err == nil && profile.EmailAddress != "" && !mailbox.SameAddress(profile.EmailAddress, a.Address):
-		id.Address, id.Aliases = profile.EmailAddress, []string{a.Address}
+		id.Aliases = []string{profile.EmailAddress}
 	case err == nil:
 	case errors.Is(err, mailbox.ClassConsent) && !(a.Wanted | a.Capabilities).Has(mailbox.CanReadHeaders):
 		// The scopes do not allow to ask.
@@ -72,9 +66,6 @@ func (p *Provider) IdentifyAccount(ctx context.Context, a mailbox.Account, s mai
 			e.Cause = mailbox.CauseNoRights
 		}
 		return mailbox.Identity{}, e
-	}
-	if id.Subject == "" {
-		id.Subject = string(mailbox.AccessApp) + ":" + strings.ToLower(id.Address)
 	}
 	if err := m.addSendAs(ctx, &id); err != nil {
 		return mailbox.Identity{}, err

@@ -45,7 +45,9 @@ func TestIdentifyShared(t *testing.T) {
 		{name: "all scopes are missing", address: support, scopes: "Mail.Read Mail.Send", wanted: mailbox.CanSend, class: mailbox.ClassConsent, cause: mailbox.CauseConsent},
 		{name: "with the directory", address: "help@contoso.example", scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, asked: 2,
 			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 200, Body: `{"id":"o-7","displayName":"Help Desk","mail":"support@contoso.example","userPrincipalName":"x"}`},
-			want:  mailbox.Identity{Subject: "o-7", Address: support, Name: "Help Desk", Aliases: []string{"help@contoso.example"}}},
+			want:  mailbox.Identity{Subject: "shared:help@contoso.example", Address: "help@contoso.example", Name: "Help Desk", Aliases: []string{support}}},
+		{name: "scopes are not known", address: support, wanted: reading, asked: 2, want: supportID},
+		{name: "scopes are not known, nor is the mailbox", address: noOne, wanted: mailbox.CanSend, asked: 1, class: mailbox.ClassNoMailbox},
 		{name: "the directory has none", address: noOne, scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, class: mailbox.ClassNoMailbox, asked: 1,
 			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 404, Body: `{"error":{"code":"Request_ResourceNotFound"}}`}},
 		{name: "the directory is closed", address: support, scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, asked: 2,
@@ -66,7 +68,7 @@ func TestIdentifyShared(t *testing.T) {
 			a := mailbox.Account{
 				Provider: mailbox.Outlook, Access: mailbox.AccessShared, Address: tt.address, Name: "Support", Scopes: scopes, Wanted: tt.wanted,
 			}
-			got, err := w.provider.IdentifyAccount(t.Context(), a, w.session(anna, scopes))
+			got, err := w.provider.IdentifyAccount(t.Context(), a, w.session(anna, append(scopes, "User.Read", "Mail.Read.Shared")))
 			if n := len(w.Log()); n != tt.asked {
 				t.Errorf("%d requests, want %d", n, tt.asked)
 			}
