@@ -26,7 +26,7 @@ func (p *Provider) Identify(ctx context.Context, s mailbox.Session) (mailbox.Ide
 	if err != nil {
 		return mailbox.Identity{}, m.fail(ctx, op, err)
 	}
-	id := mailbox.Identity{Subject: info.Sub, Address: info.Email, Name: info.Name}
+	id := mailbox.Identity{Subject: info.Sub, Address: info.Email, Name: info.Name, Directory: strings.ToLower(string(info.Domain))}
 
 	ctxProfile := m.call(ctx, mailbox.Call{Method: methodProfile})
 	profile, err := do(ctxProfile, m, m.users.GetProfile(me).Context(ctxProfile))
@@ -57,6 +57,8 @@ type userinfo struct {
 	Email         string   `json:"email"`
 	EmailVerified flexBool `json:"email_verified"`
 	Name          string   `json:"name"`
+	// Domain is that of the Google Workspace organisation, if there is one.
+	Domain flexString `json:"hd"`
 }
 
 // flexBool is a boolean that some endpoints of Google write as a string.

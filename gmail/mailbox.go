@@ -37,6 +37,7 @@ var (
 	_ mailbox.SendResolver = (*Mailbox)(nil)
 	_ mailbox.SentReader   = (*Mailbox)(nil)
 	_ mailbox.RawReader    = (*Mailbox)(nil)
+	_ mailbox.Watcher      = (*Mailbox)(nil)
 )
 
 func (p *Provider) open(a mailbox.Account, s mailbox.Session) (*Mailbox, error) {
@@ -115,7 +116,8 @@ func (m *Mailbox) need(op string, want mailbox.Capabilities) error {
 		return nil
 	}
 	return &mailbox.Error{
-		Op: op, Provider: mailbox.Gmail, Mailbox: m.account.Mailbox, Class: mailbox.ClassConsent,
+		Op: op, Provider: mailbox.Gmail, Mailbox: m.account.Mailbox,
+		Class: mailbox.ClassConsent, Cause: mailbox.CauseConsent,
 		Err: &mailbox.FieldError{Field: "capabilities", Problem: "lack " + missing.String()},
 	}
 }

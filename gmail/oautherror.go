@@ -1,9 +1,11 @@
 package gmail
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -12,30 +14,59 @@ import (
 	"github.com/mailtether/mailtether/quota"
 )
 
-// oauthClasses are the error codes of Google's authorization and token
-// endpoints (developers.google.com/identity/protocols/oauth2/web-server and
+// ruling is what a refusal means: what has to happen, and why it came to that.
+type ruling struct {
+	class mailbox.Class
+	cause mailbox.Cause
+}
+
+// oauthCodes are the error codes of Google's authorization and token endpoints
+// (developers.google.com/identity/protocols/oauth2/web-server and
 // support.google.com/accounts/answer/16668185, 2026; RFC 6749, 4.1.2.1 and 5.2).
 // A broken registration of the app is ClassConfig: it must not look like a lost
-// grant.
-func oauthClass(code string) (mailbox.Class, bool) {
-	switch code {
-	case "invalid_grant", "invalid_rapt", "rapt_required", "login_required", "interaction_required", "consent_required":
-		return mailbox.ClassReconnect, true
-	case "access_denied":
-		return mailbox.ClassDeclined, true
-	case "admin_policy_enforced", "access_not_configured":
-		return mailbox.ClassAdmin, true
-	case "invalid_client", "deleted_client", "disabled_client", "unauthorized_client", "invalid_scope", "org_internal",
-		"redirect_uri_mismatch", "invalid_request", "disallowed_useragent", "unsupported_grant_type",
-		"unsupported_response_type":
-		return mailbox.ClassConfig, true
-	case "rate_limit_exceeded":
-		return mailbox.ClassAppLimit, true // of new users of the app
-	case "server_error", "temporarily_unavailable", "internal_failure":
-		return mailbox.ClassUnavailable, true
-	default:
-		return mailbox.ClassUnknown, false
-	}
+// grant. Google tells why a grant ended for the reauthentication of an
+// organisation alone; an invalid_grant may be anything else.
+var oauthCodes = map[string]ruling{
+	"invalid_grant":        {mailbox.ClassReconnect, ""},
+	"login_required":       {mailbox.ClassReconnect, ""},
+	"interaction_required": {mailbox.ClassReconnect, ""},
+	"consent_required":     {mailbox.ClassReconnect, mailbox.CauseConsent},
+	"invalid_rapt":         {mailbox.ClassReconnect, mailbox.CauseSignInFrequency},
+	"rapt_required":        {mailbox.ClassReconnect, mailbox.CauseSignInFrequency},
+
+	"access_denied":         {mailbox.ClassDeclined, ""},
+	"admin_policy_enforced": {mailbox.ClassAdmin, mailbox.CausePolicy},
+	"access_not_configured": {mailbox.ClassAdmin, mailbox.CausePolicy},
+
+	"invalid_client":            {mailbox.ClassConfig, mailbox.CauseAppSecret},
+	"deleted_client":            {mailbox.ClassConfig, mailbox.CauseAppRegistration},
+	"disabled_client":           {mailbox.ClassConfig, mailbox.CauseAppRegistration},
+	"unauthorized_client":       {mailbox.ClassConfig, mailbox.CauseAppRegistration},
+	"org_internal":              {mailbox.ClassConfig, mailbox.CauseAppRegistration},
+	"redirect_uri_mismatch":     {mailbox.ClassConfig, mailbox.CauseAppRegistration},
+	"invalid_scope":             {mailbox.ClassConfig, ""},
+	"invalid_request":           {mailbox.ClassConfig, ""},
+	"disallowed_useragent":      {mailbox.ClassConfig, ""},
+	"unsupported_grant_type":    {mailbox.ClassConfig, ""},
+	"unsupported_response_type": {mailbox.ClassConfig, ""},
+
+	"rate_limit_exceeded":     {mailbox.ClassAppLimit, ""}, // of new users of the app
+	"server_error":            {mailbox.ClassUnavailable, ""},
+	"temporarily_unavailable": {mailbox.ClassUnavailable, ""},
+	"internal_failure":        {mailbox.ClassUnavailable, ""},
+}
+
+// hints are descriptions that developers have seen (dust-tt/dust issue 8144,
+// GAM-team/GAM issue 1171, both before 2026-11). Google documents none of them,
+// so they tell a cause and never a class.
+var hints = []struct {
+	code, words string
+	cause       mailbox.Cause
+}{
+	{"invalid_grant", "account has been deleted", mailbox.CauseAccountDeleted},
+	{"invalid_grant", "invalid_rapt", mailbox.CauseSignInFrequency},
+	{"invalid_grant", "rapt_required", mailbox.CauseSignInFrequency},
+	{"invalid_client", "client was not found", mailbox.CauseAppRegistration},
 }
 
 // OAuthError classifies a refusal by Google's authorization endpoint (status 0,
@@ -43,6 +74,10 @@ func oauthClass(code string) (mailbox.Class, bool) {
 // ClassUnavailable or ClassThrottled, so that a mailbox stays connected over
 // them. An invalid_grant has the error_subtype as its code if there is one:
 // "invalid_rapt" means that the organisation wants its users to sign in again.
+// See [Provider.ExplainGrant] for the causes that the refusal alone does not tell.
+//
+// unauthorized_client is what a service account without domain-wide delegation
+// gets, too: an administrator of the domain has to allow it then.
 func (p *Provider) OAuthError(status int, header http.Header, body []byte) *mailbox.Error {
 	var wire struct {
 		Error       flexString `json:"error"`
@@ -75,17 +110,24 @@ func (p *Provider) OAuthError(status int, header http.Header, body []byte) *mail
 		e.Code = string(wire.Subtype)
 	}
 
-	class, known := oauthClass(string(wire.Error))
+	rule, known := oauthCodes[string(wire.Error)]
 	switch {
 	case status >= 500 || status == http.StatusRequestTimeout:
-		class = mailbox.ClassUnavailable
+		rule = ruling{class: mailbox.ClassUnavailable}
 	case status == http.StatusTooManyRequests:
-		class = mailbox.ClassThrottled
+		rule = ruling{class: mailbox.ClassThrottled}
 	case known:
+		var subtype mailbox.Cause
+		if wire.Error == "invalid_grant" {
+			subtype = oauthCodes[string(wire.Subtype)].cause
+		}
+		rule.cause = cmp.Or(subtype, hinted(wire.Error, wire.Description), rule.cause)
 	case status == http.StatusUnauthorized:
-		class = mailbox.ClassConfig // the token endpoint knows no other way to be unauthorized than the client
+		// The token endpoint knows no other way to be unauthorized than the client.
+		rule.class = mailbox.ClassConfig
 	}
-	e.Class = class
+	class := rule.class
+	e.Class, e.Cause = class, rule.cause
 	if class == mailbox.ClassThrottled || class == mailbox.ClassUnavailable {
 		wait, _, _ := quota.ParseRetryAfter(header, body, time.Now())
 		e.RetryAfter = min(max(wait, 0), mailbox.MaxRetryAfter)
@@ -94,4 +136,15 @@ func (p *Provider) OAuthError(status int, header http.Header, body []byte) *mail
 		e.Scope = mailbox.ScopeApp
 	}
 	return e
+}
+
+// hinted returns the cause that a description speaks of, if any.
+func hinted(code, description flexString) mailbox.Cause {
+	text := strings.ToLower(string(description))
+	for _, h := range hints {
+		if h.code == string(code) && strings.Contains(text, h.words) {
+			return h.cause
+		}
+	}
+	return ""
 }

@@ -38,8 +38,9 @@ type Endpoints struct {
 	APIURL string
 	// AuthURL and TokenURL are the OAuth endpoints, RevokeURL ends a grant.
 	AuthURL, TokenURL, RevokeURL string
-	// UserinfoURL is the OpenID Connect userinfo endpoint.
-	UserinfoURL string
+	// UserinfoURL is the OpenID Connect userinfo endpoint, KeysURL has the keys
+	// of ID tokens, and Issuer is who they say they are from.
+	UserinfoURL, KeysURL, Issuer string
 }
 
 // google is Google's service (openid-configuration of accounts.google.com and
@@ -51,6 +52,8 @@ func google() Endpoints {
 		TokenURL:    "https://oauth2.googleapis.com/token",
 		RevokeURL:   "https://oauth2.googleapis.com/revoke",
 		UserinfoURL: "https://openidconnect.googleapis.com/v1/userinfo",
+		KeysURL:     "https://www.googleapis.com/oauth2/v3/certs",
+		Issuer:      "https://accounts.google.com",
 	}
 }
 
@@ -63,6 +66,8 @@ func EndpointsAt(base string) Endpoints {
 		TokenURL:    base + "/token",
 		RevokeURL:   base + "/revoke",
 		UserinfoURL: base + "/v1/userinfo",
+		KeysURL:     base + "/oauth2/v3/certs",
+		Issuer:      base,
 	}
 }
 
@@ -78,7 +83,13 @@ type Provider struct {
 	settleTime    time.Duration
 }
 
-var _ mailbox.Provider = (*Provider)(nil)
+var (
+	_ mailbox.Provider          = (*Provider)(nil)
+	_ mailbox.IDTokenReader     = (*Provider)(nil)
+	_ mailbox.GrantExplainer    = (*Provider)(nil)
+	_ mailbox.AppProvider       = (*Provider)(nil)
+	_ mailbox.AccountIdentifier = (*Provider)(nil)
+)
 
 // New returns a provider. It fails with ClassInvalid when the configuration
 // cannot work.
@@ -89,6 +100,8 @@ func New(c Config) (*Provider, error) {
 	set(&p.endpoints.TokenURL, c.Endpoints.TokenURL)
 	set(&p.endpoints.RevokeURL, c.Endpoints.RevokeURL)
 	set(&p.endpoints.UserinfoURL, c.Endpoints.UserinfoURL)
+	set(&p.endpoints.KeysURL, c.Endpoints.KeysURL)
+	set(&p.endpoints.Issuer, c.Endpoints.Issuer)
 	set(&p.batchSize, c.BatchSize)
 	set(&p.maxRecipients, c.MaxRecipients)
 	set(&p.settleTime, c.SettleTime)
@@ -102,6 +115,8 @@ func New(c Config) (*Provider, error) {
 		{"endpoints.auth_url", p.endpoints.AuthURL, false},
 		{"endpoints.token_url", p.endpoints.TokenURL, false},
 		{"endpoints.revoke_url", p.endpoints.RevokeURL, false},
+		{"endpoints.keys_url", p.endpoints.KeysURL, false},
+		{"endpoints.issuer", p.endpoints.Issuer, false},
 	} {
 		origin, err := gate.Origin(e.field, e.url)
 		if err != nil {
@@ -154,6 +169,7 @@ func (p *Provider) OAuth() mailbox.OAuth {
 		AuthURL:   p.endpoints.AuthURL,
 		TokenURL:  p.endpoints.TokenURL,
 		RevokeURL: p.endpoints.RevokeURL,
+		KeysURL:   p.endpoints.KeysURL,
 		AuthParams: map[string]string{
 			"access_type": "offline",
 			"prompt":      "consent select_account",
@@ -161,10 +177,16 @@ func (p *Provider) OAuth() mailbox.OAuth {
 	}
 }
 
-// Open returns the mailbox of an account, a [*Mailbox]. It makes no request.
+// Open returns the mailbox of an account, a [*Mailbox]. It makes no request. The
+// token decides whose mailbox it is: that of an account of mailbox.AccessApp is
+// given to a service account in the name of its Address. Gmail has no
+// mailboxes of mailbox.AccessShared: they are ClassUnsupported.
 func (p *Provider) Open(a mailbox.Account, s mailbox.Session) (mailbox.Mailbox, error) {
 	if a.Provider != "" && a.Provider != mailbox.Gmail {
 		return nil, mailbox.Invalid("account.provider", string(mailbox.Gmail), "is another one")
+	}
+	if a.Access != mailbox.AccessUser && a.Access != mailbox.AccessApp {
+		return nil, &mailbox.Error{Op: "open", Provider: mailbox.Gmail, Mailbox: a.Mailbox, Class: mailbox.ClassUnsupported}
 	}
 	m, err := p.open(a, s)
 	if err != nil {

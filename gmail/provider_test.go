@@ -29,6 +29,8 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 		{"endpoints.auth_url", gmail.Config{Endpoints: gmail.Endpoints{AuthURL: "ftp://x"}}},
 		{"endpoints.token_url", gmail.Config{Endpoints: gmail.Endpoints{TokenURL: "http://token.example"}}},
 		{"endpoints.revoke_url", gmail.Config{Endpoints: gmail.Endpoints{RevokeURL: ":"}}},
+		{"endpoints.keys_url", gmail.Config{Endpoints: gmail.Endpoints{KeysURL: "http://keys.example"}}},
+		{"endpoints.issuer", gmail.Config{Endpoints: gmail.Endpoints{Issuer: "accounts.google.com"}}},
 		{"batch_size", gmail.Config{BatchSize: 51}},
 		{"batch_size", gmail.Config{BatchSize: -1}},
 		{"settle_time", gmail.Config{SettleTime: -1}},
@@ -51,6 +53,7 @@ func TestOAuth(t *testing.T) {
 		AuthURL:    "https://accounts.google.com/o/oauth2/v2/auth",
 		TokenURL:   "https://oauth2.googleapis.com/token",
 		RevokeURL:  "https://oauth2.googleapis.com/revoke",
+		KeysURL:    "https://www.googleapis.com/oauth2/v3/certs",
 		AuthParams: map[string]string{"access_type": "offline", "prompt": "consent select_account"},
 	}
 	if diff := cmp.Diff(want, p.OAuth()); diff != "" {

@@ -45,6 +45,7 @@ func refusal(a gate.Answer) *mailbox.Error {
 
 	switch {
 	case w.says("mail service not enabled"):
+		e.Cause = mailbox.CauseNoLicense
 		return of(mailbox.ClassNoMailbox)
 	case w.says("precondition check failed"):
 		// A passing fault for the tokens of users
@@ -54,11 +55,13 @@ func refusal(a gate.Answer) *mailbox.Error {
 		return field("user id", me, "is not the mailbox of the token")
 	case w.says("metadata scope"), w.has("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
 		w.says("insufficient authentication scopes"):
+		e.Cause = mailbox.CauseConsent
 		return of(mailbox.ClassConsent)
 	case w.has("accessNotConfigured", "SERVICE_DISABLED"),
 		w.says("topicname"), w.says("cloud pubsub"):
 		return of(mailbox.ClassConfig)
 	case w.has("domainPolicy"):
+		e.Cause = mailbox.CausePolicy
 		return of(mailbox.ClassAdmin)
 	case w.has("dailyLimitExceeded"), w.says("daily limit exceeded"), w.has("quotaExceeded") && !w.says("per minute"):
 		limited(mailbox.ClassAppLimit).Scope = mailbox.ScopeApp

@@ -82,6 +82,8 @@ const (
 	methodModify      = "gmail.users.messages.modify"
 	methodBatchModify = "gmail.users.messages.batchModify"
 	methodHistory     = "gmail.users.history.list"
+	methodWatch       = "gmail.users.watch"
+	methodStop        = "gmail.users.stop"
 	methodUserinfo    = "openidconnect.userinfo" // costs no units of the Gmail API
 )
 

@@ -23,8 +23,8 @@ type ruling struct {
 // enterprise application switched off or deleted), and other organisations go on
 // working: it is not for the operator, and must not stop the app as a whole.
 //
-// 50034 and 51004 mean "no such user here": at a sign-in that is the wrong
-// account, at a refresh the account is gone. OAuthError does not know which it
+// 50034 and 51004 mean "no such user here", 90002 "no such directory": at a
+// sign-in that is the wrong account, at a refresh the account is gone. OAuthError does not know which it
 // is, so the class is that of the sign-in and the cause that of the refresh.
 var aadsts = []struct {
 	ruling
@@ -41,7 +41,7 @@ var aadsts = []struct {
 	{ruling{mailbox.ClassReconnect, ""}, []int{50056, 50058, 50085, 50089, 50126, 50139, 70000}},
 	{ruling{mailbox.ClassConsent, mailbox.CauseConsent}, []int{65001}},
 	{ruling{mailbox.ClassDeclined, ""}, []int{65004}},
-	{ruling{mailbox.ClassWrongAccount, mailbox.CauseAccountDeleted}, []int{50034, 51004}},
+	{ruling{mailbox.ClassWrongAccount, mailbox.CauseAccountDeleted}, []int{50034, 51004, 90002}},
 	{ruling{mailbox.ClassWrongAccount, ""}, []int{16000, 50014, 50020, 500208, 90072}},
 
 	// An administrator of the user's organisation acts.

@@ -31,7 +31,7 @@ func TestCausesByNumber(t *testing.T) {
 		{mailbox.ClassReconnect, "", []int{50056, 50058, 50085, 50089, 50126, 50139, 70000}},
 		{mailbox.ClassConsent, mailbox.CauseConsent, []int{65001}},
 		{mailbox.ClassDeclined, "", []int{65004}},
-		{mailbox.ClassWrongAccount, mailbox.CauseAccountDeleted, []int{50034, 51004}},
+		{mailbox.ClassWrongAccount, mailbox.CauseAccountDeleted, []int{50034, 51004, 90002}},
 		{mailbox.ClassWrongAccount, "", []int{16000, 50014, 50020, 500208, 90072}},
 		{mailbox.ClassAdmin, mailbox.CauseConditionalAccess, []int{50097, 50129, 50131, 50177, 50178, 53000, 53001, 53003, 53011, 530032, 530034, 530035}},
 		{mailbox.ClassAdmin, mailbox.CauseAccountBlocked, []int{50057}},

@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -10,19 +11,19 @@ import (
 // directoryReaders are the permissions that allow looking up other users.
 var directoryReaders = []string{"user.readbasic.all", "user.read.all", "user.readwrite.all", "directory.read.all", "directory.readwrite.all"}
 
-// IdentifyAccount implements [mailbox.AccountIdentifier].
+// IdentifyAccount implements [mailbox.AccountIdentifier]. Subject is "shared:" or
+// "app:" and the address in lower case, whatever else is known: an identity that
+// depended on what the token may look up would change with its permissions. So a
+// mailbox that was renamed, or is connected by an alias, is another account.
 //
-// With User.ReadBasic.All, which [Provider.Scopes] does not ask for, the directory
-// tells who the mailbox is: Subject is its object id, Address its primary one.
-// Without it the address is taken as it is given, and Subject is "shared:" or
-// "app:" and the address in lower case: such an account is another one after it
-// was renamed, or when it is connected by an alias. An app on its own tries, since
-// it cannot know its permissions.
+// Name, and the primary address if another one was given, come from the
+// directory, as far as the token may look into it (User.ReadBasic.All or, for an
+// app, User.Read.All; [Provider.Scopes] asks for neither).
 //
 // If headers are to be read, the inbox is asked for as a proof of the rights. What
 // may be sent is known only after a try. Graph gives the same answer to
-// missing rights and missing permissions; those among the scopes of a shared
-// mailbox are looked at first.
+// missing rights and missing permissions: the scopes of a shared mailbox are
+// looked at first, if the account has any.
 func (p *Provider) IdentifyAccount(ctx context.Context, a mailbox.Account, s mailbox.Session) (mailbox.Identity, error) {
 	const op = "identify account"
 	opened, err := p.Open(a, s)
@@ -34,24 +35,26 @@ func (p *Provider) IdentifyAccount(ctx context.Context, a mailbox.Account, s mai
 		return mailbox.Identity{}, m.fail(op, mailbox.Invalid("account.access", "shared or app", "is that of a user"))
 	}
 	reads := (a.Wanted | a.Capabilities).Has(mailbox.CanReadHeaders)
-	if a.Access == mailbox.AccessShared {
+	looks := true
+	if a.Access == mailbox.AccessShared && len(a.Scopes) > 0 {
 		granted := p.grantedShared(a.Scopes)
 		if granted == 0 || reads && !granted.Has(mailbox.CanReadHeaders) {
 			return mailbox.Identity{}, m.fail(op, lacks("Mail.Send.Shared or Mail.Read.Shared"))
 		}
+		looks = p.hasScope(a.Scopes, directoryReaders...)
 	}
 
 	id := mailbox.Identity{
 		Subject: string(a.Access) + ":" + strings.ToLower(a.Address),
 		Address: a.Address, Name: a.Name, Directory: a.Directory,
 	}
-	if a.Access == mailbox.AccessApp || p.hasScope(a.Scopes, directoryReaders...) {
+	if looks {
 		profile, err := m.graph.Profile(ctx)
 		switch {
 		case err == nil:
-			id.Subject, id.Name = profile.ID, profile.DisplayName
+			id.Name = cmp.Or(profile.DisplayName, id.Name)
 			if profile.Mail != "" && !mailbox.SameAddress(profile.Mail, a.Address) {
-				id.Address, id.Aliases = profile.Mail, []string{a.Address}
+				id.Aliases = []string{profile.Mail}
 			}
 		case mailbox.ClassOf(err) != mailbox.ClassConsent: // the directory is no must
 			return mailbox.Identity{}, m.noMailbox(op, err)

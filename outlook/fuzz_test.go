@@ -113,3 +113,30 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 		t.Errorf("%v: %d bytes became %d", err, len(k), len(back))
 	}
 }
+
+func FuzzIDToken(f *testing.F) {
+	const tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+	f.Add(`{"iss":"https://login.microsoftonline.com/`+tenant+`/v2.0","tid":"`+tenant+`","oid":"o","email":"a@x.example","name":"A"}`, tenant)
+	f.Add(`{"iss":"https://login.microsoftonline.com/x/../y/v2.0","tid":"x/../y","oid":"o"}`, "x.example")
+	f.Add(`[`, "../common")
+	p, err := New(Config{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, claims, directory string) {
+		id, err := p.IDToken([]byte(claims))
+		if err == nil && (!isGUID(id.Directory) || !strings.Contains(claims, "/v2.0")) {
+			t.Errorf("%q gives %+v", claims, id)
+		}
+		if err != nil && mailbox.ClassOf(err) != mailbox.ClassBadCallback {
+			t.Errorf("%v", err)
+		}
+		// A directory is one segment of the path or nothing.
+		o := p.OAuthAt(directory)
+		rest, ok := strings.CutPrefix(o.TokenURL, "https://login.microsoftonline.com/")
+		segment, path, _ := strings.Cut(rest, "/")
+		if !ok || path != "oauth2/v2.0/token" || strings.Trim(segment, ".") == "" || strings.ContainsAny(segment, "%?#\\@:") {
+			t.Errorf("%q leads to %s", directory, o.TokenURL)
+		}
+	})
+}

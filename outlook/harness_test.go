@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/outlook"
@@ -21,6 +22,8 @@ const (
 	bert  = "bert@contoso.example"
 	carol = "carol@outlook.example" // a personal account
 	noOne = "no.one@contoso.example"
+	// member has rights on the mailboxes of anna and bert, once she is there.
+	member = "mia@contoso.example"
 )
 
 // everything is what a mailbox of one user can be asked for.
@@ -58,8 +61,10 @@ func overNetwork(t *testing.T, s *outlooktest.Server) *world {
 
 func worldOf(t *testing.T, s *outlooktest.Server, options ...option) *world {
 	t.Helper()
-	s.AddUser(outlooktest.User{Address: anna, Name: "Anna Aalto", Aliases: []string{"a.aalto@contoso.example"}})
-	s.AddUser(outlooktest.User{Address: bert, Name: "Bert Berg"})
+	s.AddUser(outlooktest.User{
+		Address: anna, Name: "Anna Aalto", Aliases: []string{"a.aalto@contoso.example"}, SharedWith: []string{member},
+	})
+	s.AddUser(outlooktest.User{Address: bert, Name: "Bert Berg", SharedWith: []string{member}})
 	s.AddUser(outlooktest.User{Address: carol, Name: "Carol", Personal: true})
 	c := outlook.Config{Endpoints: outlook.EndpointsAt(s.URL())}
 	for _, set := range options {
@@ -253,3 +258,17 @@ func rewrite(base http.RoundTripper, change func(r *http.Request, body string) s
 }
 
 func contains[T comparable](all []T, one T) bool { return slices.Contains(all, one) }
+
+// cancelSoon is a context that ends while the driver waits to try again.
+func cancelSoon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func answerWith(status int, body string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
+	}
+}

@@ -21,6 +21,19 @@
 // JSON members, size limits, recipients, threads, labels, page tokens, and the
 // age of history. What Google leaves open is set by [Options].
 //
+// # Signing in
+//
+// The authorization page, codes with PKCE, refreshes and revocation are Google's:
+// a refresh token comes with access_type=offline and on a consent screen only,
+// does not rotate, is one of at most 100, and ends when it was not used for six
+// months, after 7 days in testing mode ([Options.Testing]), or when the time is
+// over that the user chose (Decision.Limit). With openid there is an ID token,
+// signed by a key of the fake at /oauth2/v3/certs, whose issuer is the URL of the
+// fake: OAuth.RotateKey changes the key, OAuth.BreakIDToken makes tokens that a
+// client must refuse. [Server.AddServiceAccount] makes a service account with
+// domain-wide delegation and its key file. [Server.EndGrant] and
+// [Server.SetClientFault] make refreshes fail in Google's words.
+//
 // # Searches
 //
 // q understands after:, before: (seconds, or a date, which counts from midnight
@@ -34,8 +47,12 @@
 //     threads.modify, trash, untrash and delete, labels.update, patch and delete,
 //     and settings other than reading send-as addresses: 501
 //   - Pub/Sub: watch and stop are checked and remembered, nothing is published
-//   - id_token, tokeninfo, service accounts, domain-wide delegation, limited
-//     periods of consent, admin policies: script the last by Inject
+//   - tokeninfo, discovery documents, admin policies at the
+//     authorization page (script them by Inject), sessions (prompt=none is always
+//     login_required), Cross-Account Protection
+//   - a service account that acts for itself, and clients that are delegated to
+//     by their number
+//   - access tokens that outlive their grant for a while: they end with it
 //   - spam filtering, categories, filters, forwarding, vacation answers,
 //     confidential mode, classification labels, colours of labels
 //   - the rewriting of bodies that Gmail does to some messages, DKIM and

@@ -25,8 +25,32 @@
 // ([Options.DeltaStates], [Server.ExpireDelta]), options frozen into the links,
 // and removals. The rule behind InefficientFilter. Upload sessions in order,
 // without a token. Batches of at most 20, answered in another order. 429 above
-// the limits of a mailbox. Refresh tokens only for offline_access, rotated with
-// every refresh, the old one going on working.
+// the limits of a mailbox.
+//
+// # Signing in
+//
+// Every user is in a directory ([User.TenantID], [Server.Tenant]), and every
+// endpoint of Entra is one of an authority: common, organizations, consumers, or
+// a directory by id or mail domain. Accounts that an authority is not for are
+// refused, on the page (a [PageError] of [Decide]) and at the token endpoint.
+// Refresh tokens come only with offline_access, rotate with every refresh and
+// end when they are 90 days old; what becomes of a used one is
+// [Options.RefreshReuse]. A refresh may ask for more than its token has, if that
+// was consented to. With openid there is an ID token, signed by a key of the
+// fake at /{tenant}/discovery/v2.0/keys: OAuth.RotateKey changes the key,
+// OAuth.BreakIDToken makes tokens that a client must refuse.
+//
+// [Server.SetConsentPolicy] says what users may allow alone. Administrators
+// ([User.Admin]) allow an app for everybody at /{tenant}/v2.0/adminconsent, which
+// [Decide] plays too, or [Server.GrantConsent] does it at once.
+// [Server.GrantRoles] gives an app permissions of its own: it gets tokens by its
+// client credentials and reaches the mailboxes of that directory at /users/{id}.
+// [Server.EndGrant] and [Server.SetClientFault] make refreshes fail for a reason.
+//
+// A shared mailbox ([User.Shared]) is reached at /users/{id} by those who have
+// rights on it, and found in the directory at /users.
+//
+// # Options and failures
 //
 // Whatever the documentation of the service leaves open is a field of [Options].
 // Failures are scripted with [Server.Inject]: any status with any header and
@@ -51,11 +75,20 @@
 // extended properties; categories of the mailbox, rules, focused inbox and
 // mentions; automatic replies and mailbox settings; calendars and contacts;
 // sending of change notifications (subscriptions are validated, kept and
-// expire); rich notifications; application permissions and national clouds;
-// tenant consent policies and admin consent; id_token and OpenID Connect;
+// expire); rich notifications; national clouds;
 // Exchange's sanitising of HTML (bodies come back as they were sent); the rate
 // of 30 messages a minute, the tenant-wide recipient limit and the upload
 // volume limit; real conversation merging, of which the rule in use is told at
 // the unexported method converse: by Thread-Index, else by cited messages with
 // the same topic, else by topic alone.
+//
+// Of signing in: sessions and single sign-on (prompt=none is always
+// login_required, and domain_hint changes nothing); consent that is all or
+// nothing (the page has a box per scope); guests of other directories;
+// ".default" outside of admin consent and client credentials; client
+// certificates; refresh tokens of single-page apps, which last 24 hours; access
+// tokens that outlive their grant (they end with it); discovery documents;
+// risk-based step-up consent. Of app tokens: application access policies of Exchange, and
+// the concurrency limit inside a batch. Of the directory: $filter beyond eq and
+// startswith joined by or, $search, $orderby and $count.
 package outlooktest

@@ -111,7 +111,8 @@ func (c *Client) checkLink(link string) error {
 	}
 	path, below := strings.CutPrefix(u.Path, base.Path+"/")
 	first := path[:max(0, strings.IndexAny(path+"/", "/("))]
-	if !below || !strings.EqualFold(first, "users") {
+	dots := strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./")
+	if !below || !strings.EqualFold(first, "users") || dots {
 		return refused("foreign_mailbox", "another mailbox")
 	}
 	return nil
