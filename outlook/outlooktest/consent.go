@@ -105,7 +105,7 @@ func (s *Server) consented(g Grant, scope string) bool {
 
 // approve refuses what the user may not allow alone.
 func (s *Server) approve(u User, g Grant) *fakeserver.Refusal {
-	if u.Personal || u.Admin {
+	if u.Admin {
 		return nil
 	}
 	before := s.OAuth.Granted(u.Address, g.Client)

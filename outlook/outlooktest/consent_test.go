@@ -110,6 +110,12 @@ func TestWiderRefreshAfterAdminConsent(t *testing.T) {
 	}
 	c := &client{t: t, s: s, token: r.str("access_token")}
 	c.get("/me/messages").ok(t, 200)
+	s.OAuth.Register(outlooktest.Client{ID: "third", Secret: "client-secret"})
+	_, thirds := s.OAuth.Issue(anna, "third", []string{"Mail.Send"})
+	third := refreshForm(thirds)
+	third.Set("client_id", "third")
+	third.Set("scope", "Mail.Read")
+	form(t, s, tenant, third).ok(t, 400) // the consent is for one app
 	next := form(t, s, tenant, refreshForm(r.str("refresh_token"))).ok(t, 200)
 	if !slices.Contains(strings.Fields(next.str("scope")), "Mail.Read") {
 		t.Errorf("the next refresh lost it: %q", next.str("scope"))
@@ -167,7 +173,8 @@ func TestAdminConsentToAllThatIsRegistered(t *testing.T) {
 		t.Errorf("%v", back)
 	}
 	signIn(t, s, "common", "Mail.Read", outlooktest.Decision{User: anna})
-	appToken(t, s, contoso).ok(t, 200)
+	c := &client{t: t, s: s, token: appToken(t, s, contoso).ok(t, 200).str("access_token")}
+	c.post("/users/"+anna+"/sendMail", object{"message": text("s", "s", bert)}).ok(t, 202)
 }
 
 func TestAdminConsentRefusals(t *testing.T) {
