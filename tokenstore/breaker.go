@@ -94,8 +94,12 @@ func (b *breaker) standing(endpoint string, asks bool) error {
 			err.RetryAfter = left
 			return err
 		}
-		if asks {
-			e.until = now.Add(faultPause)
+	}
+	if asks {
+		for _, where := range [...]string{everywhere, endpoint} {
+			if e := b.faults[where]; e != nil {
+				e.until = now.Add(faultPause) // the others wait for the answer
+			}
 		}
 	}
 	return nil

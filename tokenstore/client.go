@@ -96,7 +96,8 @@ type RefreshRequest struct {
 // Refresh asks for a new token (RFC 6749, 6). What the answer leaves out is left
 // out of the Token, also the refresh token. It must not be repeated with a
 // provider that rotates refresh tokens, since the first answer may have been
-// lost on its way.
+// lost on its way; for the same reason ctx should not be that of a caller who may
+// go away.
 //
 // Refusals that speak to somebody who signs in (mailbox.ClassWrongAccount,
 // ClassDeclined, ClassBadCallback) become mailbox.ClassReconnect, or

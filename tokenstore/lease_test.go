@@ -91,6 +91,26 @@ func TestDeadHolder(t *testing.T) {
 	})
 }
 
+// The time that was spent waiting for a lease is not taken from the request.
+func TestLeaseThatComesLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := tokenstore.NewMemory()
+		f := newLeaseFixture(t, s)
+		f.service.rotates, f.service.delay = true, 10*time.Second
+		time.Sleep(2 * time.Hour)
+		lease, err := s.Lock(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(29*time.Second, lease.Release)
+		f.want(t, "access-1")
+		if got := f.stored(t).Refresh; got != "refresh-1" {
+			t.Errorf("stored: %s", string(got))
+		}
+	})
+}
+
 // While the token is valid, nobody waits for the process that refreshes it.
 func TestEarlyRefreshElsewhere(t *testing.T) {
 	t.Parallel()

@@ -106,7 +106,8 @@ func TestNothingPrintsSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, v := range map[string]any{
-		"ServiceAccount": account, "AppSourceConfig": appConfig, "AppSource": appSource, "File": file, "Memory": plain, "logged Record": slog.GroupValue(slog.Any("record", plainRecord)),
+		"*ServiceAccount": account, "ServiceAccount": *account, "no ServiceAccount": (*tokenstore.ServiceAccount)(nil),
+		"AppSourceConfig": appConfig, "AppSource": appSource, "File": file, "Memory": plain, "logged Record": slog.GroupValue(slog.Any("record", plainRecord)),
 		"RotateReport": report, "RefreshRequest": tokenstore.RefreshRequest{Refresh: canaryRefresh},
 		"Token": tok, "*Token": &tok, "Secret": tok.Refresh, "Key": key, "*Key": &key, "Keyring": ring,
 		"Vault": vault, "SourceConfig": config, "Source": source, "*Client": client, "Record": rec,

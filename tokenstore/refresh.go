@@ -47,9 +47,9 @@ type current struct {
 
 // renew returns a token that serves req: the stored one if it does, otherwise a
 // new one, which is stored first.
-func (s *Source) renew(ctx context.Context, req mailbox.TokenRequest) (held, error) {
+func (s *Source) renew(flight context.Context, req mailbox.TokenRequest) (held, error) {
 	v, ref := s.config.Vault, s.config.Ref
-	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	ctx, cancel := context.WithTimeout(flight, s.config.Timeout)
 	defer cancel()
 	locker, _ := v.store.(Locker)
 
@@ -68,8 +68,10 @@ func (s *Source) renew(ctx context.Context, req mailbox.TokenRequest) (held, err
 				return orCurrent(cur.held, req, storeFailed("lock token", ref, err))
 			}
 			defer lease.Release()
+			// A request that is cut short may cost a rotated token: what was
+			// spent on waiting is not taken from its time.
 			var cancel context.CancelFunc
-			ctx, cancel = within(ctx, lease)
+			ctx, cancel = within(flight, s.config.Timeout, lease)
 			defer cancel()
 			locker = nil
 			continue // the last holder may have refreshed
@@ -116,9 +118,9 @@ func (s *Source) lock(ctx context.Context, locker Locker, cur current, req mailb
 
 // within bounds the talk with the provider by a lease, and leaves room to store
 // what comes of it.
-func within(ctx context.Context, lease Lease) (context.Context, context.CancelFunc) {
-	room := min(saveTimeout, time.Until(lease.Until)/2)
-	return context.WithDeadline(ctx, lease.Until.Add(-room))
+func within(ctx context.Context, timeout time.Duration, lease Lease) (context.Context, context.CancelFunc) {
+	left := time.Until(lease.Until)
+	return context.WithTimeout(ctx, min(timeout, left-min(saveTimeout, left/2)))
 }
 
 // load reads the stored token. A missing one is a dead grant: it was erased.

@@ -235,11 +235,13 @@ func TestRotateMeetsWriters(t *testing.T) {
 			func(v *tokenstore.Vault) error {
 				return v.Replace(context.Background(), ref, mailbox.Outlook, tokenstore.Token{Refresh: "new"})
 			},
-			tokenstore.RotateReport{Done: 1, Rotated: 1}, "new",
+			tokenstore.RotateReport{Done: 1, Rotated: 1},
+			"new",
 		},
 		"deleted": {
 			func(v *tokenstore.Vault) error { return v.Delete(context.Background(), ref) },
-			tokenstore.RotateReport{Done: 1}, "",
+			tokenstore.RotateReport{Done: 1},
+			"",
 		},
 	}
 	for name, test := range tests {

@@ -86,20 +86,16 @@ func parseRSA(s string) (*rsa.PrivateKey, bool) {
 }
 
 // Format prints the ID of the key only, with every verb.
-func (s *ServiceAccount) Format(f fmt.State, _ rune) {
-	if s == nil {
-		fmt.Fprint(f, "ServiceAccount(nil)")
-		return
-	}
+func (s ServiceAccount) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "ServiceAccount{%q, %s}", s.KeyID, redacted)
 }
 
 // LogValue prints the ID of the key only.
-func (s *ServiceAccount) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
+func (s ServiceAccount) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
 
 // MarshalText prints the ID of the key only. It is for logs: what it writes
 // cannot be read back.
-func (s *ServiceAccount) MarshalText() ([]byte, error) { return fmt.Append(nil, s), nil }
+func (s ServiceAccount) MarshalText() ([]byte, error) { return fmt.Append(nil, s), nil }
 
 const (
 	// assertionLife is the longest that Google accepts (Google Identity, Using

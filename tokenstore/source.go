@@ -25,9 +25,9 @@ type SourceConfig struct {
 	// do not all refresh at the same time, and takes at most a quarter of the
 	// token's life.
 	Early time.Duration
-	// Timeout bounds a refresh, including the wait for a Locker; 0 means 30 s.
-	// Storing the result is not cut short by it. The provider is not asked any
-	// more when a lease is about to end.
+	// Timeout bounds the wait for a Locker, and then the refresh, each; 0 means
+	// 30 s. Storing the result is not cut short by it. A refresh also ends before
+	// its lease: 15 s before, or halfway if the lease is shorter than 30 s.
 	Timeout time.Duration
 	// OnDead is called when the provider says that the grant has ended or does
 	// not suffice any more: the error is of mailbox.ClassReconnect, ClassConsent,

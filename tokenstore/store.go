@@ -85,7 +85,9 @@ type Locker interface {
 // for good.
 type Lease struct {
 	// Until is when it ends, by the monotonic clock of this process, and never
-	// later than the store thinks. The holder does nothing under it after that.
+	// later than the store thinks. The holder does nothing under it after that. A
+	// lease of 45 seconds lets a [Source] use all of its default Timeout; a
+	// mailbox whose holder died waits that long.
 	Until time.Time
 	// Release ends it early. It is called exactly once, and does not touch the
 	// lease of somebody else who holds the lock by then.
