@@ -31,5 +31,5 @@
 // [Mailbox.Do] sends any request of the Gmail API with the mailbox's token,
 // limits and error mapping. The native error behind a [mailbox.Error] is a
 // [*google.golang.org/api/googleapi.Error] for refusals by the API and a
-// [*golang.org/x/oauth2.RetrieveError] for refusals by Google's OAuth server.
+// [*TokenError] for refusals by Google's OAuth server.
 package gmail

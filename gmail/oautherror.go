@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/quota"
 )
@@ -69,6 +67,28 @@ var hints = []struct {
 	{"invalid_client", "client was not found", mailbox.CauseAppRegistration},
 }
 
+// TokenError is a refusal of Google's OAuth server, behind errors.As. It holds
+// what RFC 6749 (4.1.2.1, 5.2) defines and nothing else of the answer.
+// Description is Google's text: it may hold addresses, so it is not part of Error.
+type TokenError struct {
+	Status      int
+	Code        string // "invalid_grant"
+	Subtype     string // "invalid_rapt"
+	Description string
+	URI         string
+}
+
+// Error implements error.
+func (e *TokenError) Error() string {
+	s := "gmail: OAuth refused"
+	for _, word := range []string{e.Code, e.Subtype} {
+		if isWord(word) {
+			s += " " + word
+		}
+	}
+	return s
+}
+
 // OAuthError classifies a refusal by Google's authorization endpoint (status 0,
 // body as query string) or token endpoint. Faults of Google's own are
 // ClassUnavailable or ClassThrottled, so that a mailbox stays connected over
@@ -95,12 +115,9 @@ func (p *Provider) OAuthError(status int, header http.Header, body []byte) *mail
 	}
 	e := &mailbox.Error{
 		Op: "oauth", Provider: mailbox.Gmail, Status: status,
-		Err: &oauth2.RetrieveError{
-			Response:         &http.Response{StatusCode: status, Status: http.StatusText(status), Header: header},
-			Body:             body,
-			ErrorCode:        string(wire.Error),
-			ErrorDescription: string(wire.Description),
-			ErrorURI:         string(wire.URI),
+		Err: &TokenError{
+			Status: status, Code: string(wire.Error), Subtype: string(wire.Subtype),
+			Description: string(wire.Description), URI: string(wire.URI),
 		},
 	}
 	if isWord(string(wire.Error)) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/oauth2"
 	"google.golang.org/api/googleapi"
 
 	"github.com/mailtether/mailtether/internal/gate"
@@ -184,8 +183,8 @@ func TestOAuthError(t *testing.T) {
 			if e.Class != tt.class || e.Code != tt.code || e.Status != tt.status || e.Provider != mailbox.Gmail {
 				t.Errorf("%v, class %v, code %q; want %v, %q", e, e.Class, e.Code, tt.class, tt.code)
 			}
-			native, ok := errors.AsType[*oauth2.RetrieveError](e)
-			if !ok || string(native.Body) != tt.body || native.Error() == "" {
+			native, ok := errors.AsType[*TokenError](e)
+			if !ok || native.Status != tt.status || !strings.HasPrefix(native.Error(), "gmail: OAuth refused") {
 				t.Errorf("the native error is %T", e.Err)
 			}
 			if waits := e.RetryAfter > 0; waits != (tt.class == mailbox.ClassThrottled || tt.class == mailbox.ClassUnavailable) {

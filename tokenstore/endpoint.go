@@ -1,6 +1,7 @@
 package tokenstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -49,7 +50,26 @@ func (c *Client) post(ctx context.Context, op, endpoint string, form url.Values)
 	if err != nil {
 		return 0, nil, nil, c.unavailable(op, resp.StatusCode, "bad_answer", err)
 	}
-	return resp.StatusCode, resp.Header, body, nil
+	return resp.StatusCode, resp.Header, withoutEcho(body, form), nil
+}
+
+// secretFields are the fields of a form that nobody else may see.
+var secretFields = [...]string{"client_secret", "code", "code_verifier", "refresh_token", "assertion", "token"}
+
+// withoutEcho blots the secrets of a request out of its answer: proxies put what
+// they were sent on their error pages, and those end up in native errors. A
+// refresh token that comes back in a token answer is known already.
+func withoutEcho(body []byte, form url.Values) []byte {
+	if isObject(body) && errorCode(body) == "" {
+		return body
+	}
+	for _, name := range secretFields {
+		if secret := form.Get(name); secret != "" {
+			body = bytes.ReplaceAll(body, []byte(secret), []byte(redacted))
+			body = bytes.ReplaceAll(body, []byte(url.QueryEscape(secret)), []byte(redacted))
+		}
+	}
+	return body
 }
 
 // refused classifies a refusal. The provider decides, except that trouble of the

@@ -143,7 +143,7 @@ func (g *Gate) roundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		return g.judge(resp, call)
+		return g.judge(resp, call, "")
 	}
 
 	token, err := g.Session.Tokens.Token(req.Context(), mailbox.TokenRequest{})
@@ -156,7 +156,7 @@ func (g *Gate) roundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusUnauthorized {
-		return g.judge(resp, call)
+		return g.judge(resp, call, token)
 	}
 
 	// A 401 was refused before any work, so repeating it is safe. It is done
@@ -167,7 +167,7 @@ func (g *Gate) roundTrip(req *http.Request) (*http.Response, error) {
 	})
 	again, replayable := replay(req)
 	if ferr != nil || !replayable {
-		_, err := g.judge(resp, call)
+		_, err := g.judge(resp, call, token)
 		if ferr != nil {
 			err = g.fail(call, ferr, mailbox.OutcomeNotSent)
 		}
@@ -178,7 +178,7 @@ func (g *Gate) roundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.judge(resp, call)
+	return g.judge(resp, call, fresh)
 }
 
 // admit refuses every place that was not configured.
@@ -241,14 +241,18 @@ func (g *Gate) fail(call mailbox.Call, err error, outcome mailbox.Outcome) *mail
 	return e
 }
 
-// judge lets 2xx pass and turns everything else into an error.
-func (g *Gate) judge(resp *http.Response, call mailbox.Call) (*http.Response, error) {
+// judge lets 2xx pass and turns everything else into an error. The token is
+// blotted out of the body: proxies put what they were sent on their error pages.
+func (g *Gate) judge(resp *http.Response, call mailbox.Call, token mailbox.AccessToken) (*http.Response, error) {
 	if resp.StatusCode/100 == 2 {
 		resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswer + 1}
 		return resp, nil
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	resp.Body.Close()
+	if token != "" {
+		body = bytes.ReplaceAll(body, []byte(token), []byte("[redacted]"))
+	}
 	return nil, g.Refuse(Answer{Call: call, Status: resp.StatusCode, Header: resp.Header, Body: body})
 }
 
