@@ -449,7 +449,10 @@ func TestNoSecretIsEverShown(t *testing.T) {
 			h.google.ClearFaults()
 		}
 		for _, status := range []int{200, 302, 400, 401, 403, 404, 429, 502} {
-			h.mirror.set(status) // with a token that is valid: the API echoes
+			if _, err := h.client.Inbox.Poll(t.Context(), annRef); err != nil {
+				t.Errorf("poll: %v", err)
+			}
+			h.mirror.set(status) // the token is valid: the API echoes
 			_, err := h.client.Inbox.Poll(t.Context(), annRef)
 			h.c.seeError("poll", err)
 			time.Sleep(2 * time.Hour)

@@ -234,3 +234,43 @@ func TestAppErrorsHoldNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// A proxy that shows on its error page what it was sent shows no secret to the
+// host, although the provider keeps the page in the native error.
+func TestAnswersThatEchoTheRequest(t *testing.T) {
+	t.Parallel()
+	service := newService()
+	secrets := []string{"app-secret", "refresh token/with=signs", "the-code", "the-verifier"}
+	for _, answers := range []struct {
+		status int
+		page   string
+	}{{502, "<html>%s</html>"}, {400, "%s"}, {400, `{"error":"invalid_grant","error_description":"%s"}`}, {200, "%s"}} {
+		echo := func(form url.Values) *http.Response {
+			text := form.Encode()
+			for _, values := range form {
+				text += " " + values[0]
+			}
+			return answer(answers.status, fmt.Sprintf(answers.page, text))
+		}
+		client := &tokenstore.Client{Provider: service, ClientID: "app", ClientSecret: "app-secret", Transport: service}
+		service.next(echo, echo, echo)
+		_, err := client.Refresh(t.Context(), tokenstore.RefreshRequest{Refresh: tokenstore.Secret(secrets[1])})
+		_, _, exchangeErr := client.Exchange(t.Context(), secrets[2], secrets[3], "https://host.test/callback")
+		errs := []error{err, exchangeErr}
+		if answers.status != 200 {
+			errs = append(errs, client.Revoke(t.Context(), tokenstore.Secret(secrets[1])))
+		}
+		for _, err := range errs {
+			if err == nil {
+				t.Fatalf("an answer %d was taken", answers.status)
+			}
+			for e := err; e != nil; e = errors.Unwrap(e) {
+				for _, secret := range secrets {
+					if strings.Contains(e.Error(), secret) || strings.Contains(e.Error(), url.QueryEscape(secret)) {
+						t.Errorf("HTTP %d: the error shows %q: %v", answers.status, secret, e)
+					}
+				}
+			}
+		}
+	}
+}

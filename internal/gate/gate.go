@@ -252,6 +252,7 @@ func (g *Gate) judge(resp *http.Response, call mailbox.Call, token mailbox.Acces
 	resp.Body.Close()
 	if token != "" {
 		body = bytes.ReplaceAll(body, []byte(token), []byte("[redacted]"))
+		resp.Header.Del("Authorization")
 	}
 	return nil, g.Refuse(Answer{Call: call, Status: resp.StatusCode, Header: resp.Header, Body: body})
 }
