@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -382,4 +383,52 @@ func TestAdminPagesRefuse(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A link for more than the account was waiting for makes it wait for that too.
+func TestAdminConsentForMore(t *testing.T) {
+	t.Parallel()
+	h := managed(t)
+	h.connect(t, sendNow(), "ann")
+	l := link(t, h, connect.AdminRequest{Ref: ref, Want: wanted | mailbox.CanReadBodies, ExtraScopes: []string{"calendar"}})
+	var admin browser
+	answer := h.outlook.administer(t, admin.do(adminMux(h), http.MethodGet, l.URL).Header.Get("Location"), "contoso", "")
+	wantRedirect(t, admin.do(adminMux(h), http.MethodGet, "https://host.test/admin/outlook?"+answer.Encode()), "/settings?admin_consent=granted")
+	a := h.account(t)
+	if want := wanted | mailbox.CanReadBodies; a.Capabilities != want || a.Wanted != want || !slices.Equal(a.ExtraScopes, []string{"calendar"}) || !slices.Contains(a.Scopes, "calendar") {
+		t.Errorf("capabilities %s, wanted %s, scopes %v", a.Capabilities, a.Wanted, a.Scopes)
+	}
+}
+
+// Scopes that give something only together, and scopes that give the same.
+func TestPermissionsTogether(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, func(c *connect.Config) { c.Apps[1].Provider = together{c.Apps[1].Provider.(*service)} })
+	l := link(t, h, connect.AdminRequest{Ref: ref, Provider: mailbox.Outlook, Want: mailbox.CanShared | mailbox.CanReadHeaders})
+	want := []connect.Permission{
+		{Scope: "openid"},
+		{Scope: "mail", For: mailbox.CanReadHeaders},
+		{Scope: "mail.full", For: mailbox.CanReadHeaders | mailbox.CanShared},
+		{Scope: "shared", For: mailbox.CanShared},
+	}
+	if diff := cmp.Diff(want, l.Permissions); diff != "" {
+		t.Errorf("permissions differ (-want +got):\n%s", diff)
+	}
+}
+
+type together struct{ *service }
+
+func (together) Scopes(mailbox.Capabilities) ([]string, error) {
+	return []string{"openid", "mail", "mail.full", "shared"}, nil
+}
+
+func (together) Granted(scopes []string) mailbox.Capabilities {
+	var c mailbox.Capabilities
+	if slices.Contains(scopes, "mail") || slices.Contains(scopes, "mail.full") {
+		c |= mailbox.CanReadHeaders
+	}
+	if slices.Contains(scopes, "shared") && slices.Contains(scopes, "mail.full") {
+		c |= mailbox.CanShared
+	}
+	return c
 }

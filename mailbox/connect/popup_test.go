@@ -110,24 +110,34 @@ func TestPopupMessage(t *testing.T) {
 		returnTo string
 	}{
 		"connected": {
-			request(), consent{user: "ann"},
-			map[string]string{"connected": "sales"}, "/mailboxes?connected=sales&tab=1",
+			request(),
+			consent{user: "ann"},
+			map[string]string{"connected": "sales"},
+			"/mailboxes?connected=sales&tab=1",
 		},
 		"declined": {
-			request(), consent{err: "access_denied"},
-			map[string]string{"connect_error": "declined"}, "/mailboxes?connect_error=declined&tab=1",
+			request(),
+			consent{err: "access_denied"},
+			map[string]string{"connect_error": "declined"},
+			"/mailboxes?connect_error=declined&tab=1",
 		},
 		"too little granted": {
-			request(), consent{user: "ann", scopes: []string{"openid"}},
-			map[string]string{"connect_error": "consent_missing"}, "/mailboxes?connect_error=consent_missing&tab=1",
+			request(),
+			consent{user: "ann", scopes: []string{"openid"}},
+			map[string]string{"connect_error": "consent_missing"},
+			"/mailboxes?connect_error=consent_missing&tab=1",
 		},
 		"administrator needed": {
-			request(), consent{err: "admin_policy_enforced"},
-			map[string]string{"connect_error": "admin_needed"}, "/mailboxes?connect_error=admin_needed&tab=1",
+			request(),
+			consent{err: "admin_policy_enforced"},
+			map[string]string{"connect_error": "admin_needed"},
+			"/mailboxes?connect_error=admin_needed&tab=1",
 		},
 		"hostile names": {
-			evil, consent{user: "ann"},
-			map[string]string{"connected": string(evil.Mailbox)}, "/mailboxes?connected=" + url.QueryEscape(string(evil.Mailbox)) + "&tab=1",
+			evil,
+			consent{user: "ann"},
+			map[string]string{"connected": string(evil.Mailbox)},
+			"/mailboxes?connected=" + url.QueryEscape(string(evil.Mailbox)) + "&tab=1",
 		},
 	}
 	for name, test := range tests {

@@ -127,7 +127,7 @@ func TestAppsOfTenants(t *testing.T) {
 		})
 	}
 	// A reconnect keeps to the app, also where a better one came since.
-	h := newHost(t)
+	h := newHost(t, func(c *connect.Config) { c.States = connect.NewMemoryStates() })
 	h.connect(t, request(), "ann")
 	app("b", "acme")(&h.config)
 	var err error
@@ -142,6 +142,15 @@ func TestAppsOfTenants(t *testing.T) {
 	if a := h.connect(t, r, "bob"); a.App != "b" {
 		t.Errorf("a new mailbox got app %q", a.App)
 	}
+	// An app that is taken from the tenant while the user signs in.
+	r.Mailbox = "third"
+	late := h.begin(t, r, consent{user: "cid"})
+	h.config.Apps[2].Tenants = []mailbox.TenantID{"globex"}
+	if h.Connector, err = connect.New(h.config); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.Callback(t.Context(), late)
+	wantRefused(t, err, mailbox.ClassConfig, connect.CodeUnknownApp)
 	for _, tenants := range [][]mailbox.TenantID{{""}, {"a\nb"}, {"acme", "acme"}} {
 		c := newHost(t).config
 		c.Apps[0].Tenants = tenants

@@ -117,9 +117,9 @@ func wantField(t *testing.T, h *host, r connect.StartRequest, field string) {
 
 func TestAttackPKCEDowngrade(t *testing.T) {
 	t.Parallel()
-	t.Run("no way to ask without S256", func(t *testing.T) {
+	t.Run("no way to switch it off", func(t *testing.T) {
 		t.Parallel()
-		for _, name := range []string{"code_challenge_method", "code_challenge"} {
+		for _, name := range []string{"code_challenge_method", "code_challenge", "nonce", "state", "redirect_uri"} {
 			c := newHost(t).config
 			c.Apps[0].AuthParams = map[string]string{name: "plain"}
 			_, err := connect.New(c)

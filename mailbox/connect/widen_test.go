@@ -1,6 +1,7 @@
 package connect_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -201,5 +202,56 @@ func TestDisconnectDuringWiden(t *testing.T) {
 	}
 	if _, err := h.tokens.Get(t.Context(), ref); !errors.Is(err, tokenstore.ErrNotFound) {
 		t.Errorf("a token came back: %v", err)
+	}
+}
+
+// A disconnect after the new token was stored stays too.
+func TestDisconnectAfterWiden(t *testing.T) {
+	t.Parallel()
+	h := managed(t)
+	h.connect(t, sendNow(), "ann")
+	h.outlook.allowed = []string{"mail.headers"}
+	racing := &disconnectingAccounts{Memory: h.accounts, disconnect: h.Connector.Disconnect}
+	h.config.Accounts = racing
+	c, err := connect.New(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.outlook.before = func() { racing.armed = true }
+	_, err = c.Widen(t.Context(), ref)
+	wantRefused(t, err, mailbox.ClassConflict, "")
+	if a := h.account(t); racing.armed || a.State != mailbox.StateDisconnected || a.Capabilities != mailbox.CanSend {
+		t.Errorf("state %s, capabilities %s", a.State, a.Capabilities)
+	}
+}
+
+// disconnectingAccounts disconnects the mailbox before the next Get.
+type disconnectingAccounts struct {
+	*connect.Memory
+	armed      bool
+	disconnect func(context.Context, mailbox.Ref) error
+}
+
+func (s *disconnectingAccounts) Get(ctx context.Context, r mailbox.Ref) (mailbox.Account, error) {
+	if s.armed {
+		s.armed = false
+		if err := s.disconnect(ctx, r); err != nil {
+			return mailbox.Account{}, err
+		}
+	}
+	return s.Memory.Get(ctx, r)
+}
+
+// A token makes no mailbox where there was none.
+func TestWidenLeavesUnavailable(t *testing.T) {
+	t.Parallel()
+	rooms := &room{}
+	h := managed(t, func(c *connect.Config) { c.Rooms = []connect.Room{rooms} })
+	h.connect(t, sendNow(), "ann")
+	h.change(t, func(a *mailbox.Account) { a.State = mailbox.StateUnavailable })
+	h.outlook.allowed = []string{"mail.headers"}
+	a, err := h.Widen(t.Context(), ref)
+	if err != nil || a.State != mailbox.StateUnavailable || a.Capabilities != wanted || len(rooms.connected) != 1 {
+		t.Errorf("state %s, capabilities %s, error %v", a.State, a.Capabilities, err)
 	}
 }
