@@ -352,6 +352,11 @@ func TestClientBoundsParallelRequests(t *testing.T) {
 		if got := f.service.count(); got != 200 {
 			t.Errorf("%d requests were answered", got)
 		}
+		// One that has waited so long that it might be cut short is not sent.
+		f.service.cut, f.service.delay = 0, 20*time.Second
+		if failed := f.all(t, mailbox.ClassUnavailable); failed != 200-32 || f.service.cut != 0 {
+			t.Errorf("%d failed, %d were given up under way", failed, f.service.cut)
+		}
 		// Nothing is left behind.
 		f.service.delay = 0
 		if failed := f.all(t, mailbox.ClassUnavailable); failed != 0 {

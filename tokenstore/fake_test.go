@@ -39,6 +39,7 @@ type service struct {
 	serial   int
 	requests []url.Values
 	paths    []string
+	cut      int // requests that were given up under way
 	// script answers the next requests instead of the service, if not nil.
 	script []func(form url.Values) *http.Response
 }
@@ -103,6 +104,9 @@ func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 		select {
 		case <-time.After(s.delay):
 		case <-req.Context().Done():
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.cut++
 			return nil, req.Context().Err()
 		}
 	}

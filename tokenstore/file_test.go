@@ -244,7 +244,7 @@ func TestFileDamage(t *testing.T) {
 	mustPut(t, f, record(mailbox.Ref{Tenant: "other", Mailbox: "sales"}, "of another tenant"))
 	foreign := recordFiles(t, dir)[0]
 	mustPut(t, f, record(mailbox.Ref{Tenant: ref.Tenant, Mailbox: "good"}, "good"))
-	mustPut(t, f, record(ref, canaryRefresh))
+	before := mustPut(t, f, mustPut(t, f, record(ref, canaryRefresh)))
 	file := ""
 	for _, name := range recordFiles(t, dir) {
 		if b, err := os.ReadFile(name); err != nil {
@@ -321,7 +321,9 @@ func TestFileDamage(t *testing.T) {
 	if _, err := f.Get(t.Context(), ref); !errors.Is(err, tokenstore.ErrNotFound) {
 		t.Errorf("Get after Delete: %v", err)
 	}
-	mustPut(t, f, record(ref, "new"))
+	if after := mustPut(t, f, record(ref, "new")); after.Version <= before.Version {
+		t.Errorf("version %d, it was %d before the damage", after.Version, before.Version)
+	}
 }
 
 // A link does not lead out of the directory.

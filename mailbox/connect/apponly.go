@@ -33,7 +33,8 @@ type AppRequest struct {
 // domain-wide delegation at Google (a service account, RFC 7523; see
 // App.ServiceAccountKey). It asks the provider whether the app may use the
 // mailbox, and starts no flow in a browser. The account has mailbox.AccessApp; no
-// token is stored for it, and there is none to revoke. Safe to repeat.
+// token is stored for it, and there is none to revoke. Safe to repeat; a refusal
+// is believed for 5 minutes, so an administrator's consent counts with that delay.
 //
 // Errors, by class: ClassAdmin while no administrator has allowed the app;
 // ClassConsent with mailbox.CauseNoRights if the mailbox is not among those it
@@ -42,7 +43,10 @@ type AppRequest struct {
 // ClassThrottled, ClassStorage; ClassInvalid names the field.
 func (c *Connector) ConnectApp(ctx context.Context, r AppRequest) (mailbox.Account, error) {
 	a, err := c.connectApp(ctx, r)
-	return a, failed("connect app mailbox", cmp.Or(a.Provider, r.Provider), r.Ref, err)
+	if err != nil {
+		return mailbox.Account{}, failed("connect app mailbox", cmp.Or(a.Provider, r.Provider), r.Ref, err)
+	}
+	return a, nil
 }
 
 func (c *Connector) connectApp(ctx context.Context, r AppRequest) (mailbox.Account, error) {

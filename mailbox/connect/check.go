@@ -19,7 +19,8 @@ import (
 // means that it could not be told: ClassNotFound, ClassConfig, ClassUnavailable,
 // ClassThrottled, ClassStorage and the like, or ClassWrongAccount with a
 // [*WrongAccountError] if the address leads to another account by now; then the
-// account stays as it was. Safe to repeat; it costs a request or two.
+// account is returned as it was. Safe to repeat; it costs a request or two. That a
+// token endpoint refused is believed for 5 minutes before it is asked again.
 func (c *Connector) Check(ctx context.Context, ref mailbox.Ref) (mailbox.Account, error) {
 	a, err := c.check(ctx, ref)
 	return a, failed("check", a.Provider, ref, err)

@@ -67,5 +67,25 @@
 //
 // A host may have several OAuth apps for one provider, and some that are for
 // certain tenants only ([App.Tenants]). A mailbox keeps the app that it was
-// connected with.
+// connected with. When a provider refuses an app, [Config.OnAlarm] is told, and
+// all its mailboxes stay connected.
+//
+// # Staying, leaving and coming back
+//
+// The account of a mailbox tells how it stands, and why (mailbox.Account.State and
+// Cause). When the provider ends a grant, the state says who has to act; what the
+// token endpoint does not tell is found out by [Connector.Check].
+// [Connector.Disconnect] ends a connection in an order that can be repeated after
+// a crash. A reconnect is a flow for the same mailbox, whether its old token still
+// works or not. The parts of the host that work with mailboxes ([Room]) are told
+// before the one and after the other, so that messages that waited go out,
+// announcements are armed and the gap is filled.
+//
+// # Mailboxes without a user
+//
+// A mailbox that several users share is connected through one of them
+// ([Connector.FindShared], [Connector.ConnectShared]): it lives on that user's
+// grant, and has a state of its own that follows the user's mailbox.
+// [Connector.ConnectApp] connects a mailbox by the right of the app itself, which
+// an administrator has given. Neither takes a browser.
 package connect

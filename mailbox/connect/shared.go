@@ -70,7 +70,10 @@ type SharedRequest struct {
 // a [*WrongAccountError] if the mailbox belongs to another account; ClassInvalid.
 func (c *Connector) ConnectShared(ctx context.Context, r SharedRequest) (mailbox.Account, error) {
 	a, err := c.connectShared(ctx, r)
-	return a, failed("connect shared mailbox", a.Provider, r.Ref, err)
+	if err != nil {
+		return mailbox.Account{}, failed("connect shared mailbox", a.Provider, r.Ref, err)
+	}
+	return a, nil
 }
 
 func (c *Connector) connectShared(ctx context.Context, r SharedRequest) (mailbox.Account, error) {

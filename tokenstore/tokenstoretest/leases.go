@@ -70,11 +70,7 @@ func leaseEnds(t *testing.T, l tokenstore.Locker) {
 	next := patient(t, l)
 	wantAfter(t, dead)
 	next.Release()
-	start := time.Now()
 	patient(t, l).Release()
-	if took := time.Since(start); took > time.Until(next.Until)+shortLife {
-		t.Errorf("a lock that was released took %s to get", took)
-	}
 }
 
 func lateRelease(t *testing.T, l tokenstore.Locker) {
