@@ -214,6 +214,8 @@ func TestProviderInMailboxesOfOthers(t *testing.T) {
 			w := newWorld(t, outlooktest.Options{})
 			w.AddUser(outlooktest.User{Address: member})
 			h := harness(w)
+			h.IDToken, h.Watching, h.Shared = nil, nil, ""
+			h.Announce = mailbox.WatchRequest{} // Graph cannot
 			h.Provider = elsewhere{w.provider, mailbox.AccessShared, func(s mailbox.Session) string { return s.Tokens.(*memberTokens).box }}
 			h.Session = func(_ *testing.T, address string, scopes []string) mailbox.Session {
 				source := &memberTokens{tokens: tokens{w: w, address: member, scopes: append(everyShared, scopes...)}, box: address}
@@ -231,6 +233,7 @@ func TestProviderInMailboxesOfOthers(t *testing.T) {
 		mailboxtest.TestProvider(t, func(t *testing.T) *mailboxtest.Harness {
 			w := newWorld(t, outlooktest.Options{})
 			h := harness(w)
+			h.IDToken, h.Watching, h.Shared = nil, nil, ""
 			h.Provider = elsewhere{w.provider, mailbox.AccessApp, func(s mailbox.Session) string { return s.Tokens.(*appTokens).address }}
 			h.Break = func(_ *testing.T, how mailboxtest.Breakage) {
 				f := fault(how)

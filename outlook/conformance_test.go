@@ -1,7 +1,10 @@
 package outlook_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/mailbox/mailboxtest"
 	"github.com/mailtether/mailtether/outlook/outlooktest"
+	"github.com/mailtether/mailtether/tokenstore"
 )
 
 func TestProvider(t *testing.T) {
@@ -30,7 +34,12 @@ func TestProvider(t *testing.T) {
 }
 
 func harness(w *world) *mailboxtest.Harness {
+	w.AddUser(outlooktest.User{Address: support, Name: "Support", SharedWith: []string{anna}})
 	return &mailboxtest.Harness{
+		IDToken:  w.idToken,
+		Announce: hook,
+		Watching: func(_ *testing.T, address string) int { return len(w.subscriptions(address)) },
+		Shared:   support,
 		Provider: w.provider, Alice: anna, Bob: bert, NoOne: noOne, All: everything,
 		Session: func(_ *testing.T, address string, scopes []string) mailbox.Session {
 			return w.session(address, scopes)
@@ -105,4 +114,39 @@ func sending(f outlooktest.Fault) outlooktest.Fault {
 		return strings.HasSuffix(r.URL.Path, "/send") || strings.HasSuffix(r.URL.Path, "/sendMail")
 	}
 	return f
+}
+
+// idToken signs a user in and returns the claims of the ID token, unverified.
+func (w *world) idToken(t *testing.T, address string) []byte {
+	t.Helper()
+	const back = "http://localhost/back"
+	w.OAuth.Register(outlooktest.Client{ID: "web", Secret: "secret", RedirectURIs: []string{back}})
+	scopes, err := w.provider.Scopes(mailbox.CanSend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier := strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	u, err := outlooktest.Decide(t.Context(), w.transport, w.provider.OAuth().AuthURL+"?"+url.Values{
+		"client_id": {"web"}, "redirect_uri": {back}, "response_type": {"code"}, "scope": {strings.Join(scopes, " ")},
+		"state": {"s"}, "nonce": {"n"}, "code_challenge_method": {"S256"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
+	}.Encode(), outlooktest.Decision{User: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &tokenstore.Client{Provider: w.provider, ClientID: "web", ClientSecret: "secret", Transport: w.transport}
+	_, raw, err := client.Exchange(t.Context(), u.Query().Get("code"), verifier, back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(raw), ".")
+	if len(parts) != 3 {
+		t.Fatalf("no ID token: %q", parts)
+	}
+	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims
 }

@@ -21,6 +21,9 @@ type user struct {
 	messages      []*stored
 	changes       []change
 	forgotten     int // cursors below are lost
+	sharedWith    []string
+	watch         mailbox.WatchRequest
+	watchEnds     time.Time
 }
 
 type stored struct {
@@ -112,7 +115,8 @@ func do[T any](ctx context.Context, b *box, op string, need mailbox.Capabilities
 	f := b.s.failure(op)
 	var result T
 	var refused *mailbox.Error
-	if f == nil || f.After {
+	u, refused = b.owner(u)
+	if refused == nil && (f == nil || f.After) {
 		result, refused = run(u)
 	}
 	b.s.mu.Unlock()
@@ -120,6 +124,9 @@ func do[T any](ctx context.Context, b *box, op string, need mailbox.Capabilities
 		return none, b.struck(ctx, op, f, write)
 	}
 	if refused != nil {
+		if write && refused.Outcome == mailbox.OutcomeNone {
+			refused.Outcome = mailbox.OutcomeNotSent
+		}
 		refused.Op, refused.Provider, refused.Mailbox = op, Memory, b.account.Mailbox
 		return none, refused
 	}
@@ -145,8 +152,8 @@ func (b *box) struck(ctx context.Context, op string, f *Failure, write bool) err
 	return e
 }
 
-// authenticate returns the user of the session's token, asking once for another
-// token when it is refused.
+// authenticate returns the user of the session's token, nil for one of the app,
+// asking once for another token when it is refused.
 func (b *box) authenticate(ctx context.Context, op string, write bool) (*user, error) {
 	var rejected mailbox.AccessToken
 	for range 2 {
@@ -163,7 +170,9 @@ func (b *box) authenticate(ctx context.Context, op string, write bool) (*user, e
 			return nil, e
 		}
 		req := &http.Request{Header: http.Header{"Authorization": {"Bearer " + string(token)}}}
-		if g := b.s.oauth.Bearer(req); g != nil {
+		if g := b.s.oauth.Bearer(req); g != nil && g.User == "" {
+			return nil, nil // the app itself
+		} else if g != nil {
 			b.s.mu.Lock()
 			u := b.s.find(g.User)
 			b.s.mu.Unlock()

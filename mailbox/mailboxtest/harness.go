@@ -39,6 +39,17 @@ type Harness struct {
 	Revoke func(t *testing.T, address string)
 	// LoseCursors makes the service forget every cursor.
 	LoseCursors func(t *testing.T)
+
+	// What follows is for rules on optional interfaces, and may be left out.
+
+	// IDToken returns the claims of an ID token that the service gives to a user.
+	IDToken func(t *testing.T, address string) []byte
+	// Announce is where the service may announce changes to.
+	Announce mailbox.WatchRequest
+	// Watching is how many announcements run for a user.
+	Watching func(t *testing.T, address string) int
+	// Shared is a mailbox that Alice may read and send from, and Bob's is none.
+	Shared string
 }
 
 // Breakage is a way in which a call can fail.

@@ -2,8 +2,8 @@
 //
 // [Service] is a mail service in memory. It implements mailbox.Provider, so a
 // host wires it in place of Gmail or Outlook and tests its own code without a
-// network: users sign in, send to each other, answer, and break on demand. It
-// works inside a testing/synctest bubble.
+// network: users sign in, send to each other, answer, share their mailboxes, and
+// break on demand. It works inside a testing/synctest bubble.
 //
 // [TestProvider] is the conformance suite for implementations of
 // mailbox.Provider: one rule for each case.
@@ -53,6 +53,8 @@ type Service struct {
 	failures []*Failure
 	calls    map[string]int
 	outside  []Envelope
+	// appAllowed: see AllowApp.
+	appAllowed bool
 }
 
 // Envelope is a message on its way to addresses that are not of the service.
@@ -66,10 +68,11 @@ func New() *Service {
 	s.oauth = fakeserver.NewOAuth(s.server, fakeserver.OAuthConfig{
 		Users:  s.addresses,
 		Rotate: true,
+		Extra:  map[string]fakeserver.ExtraGrant{"client_credentials": {Grant: s.appGrant}},
 		Error: func(w http.ResponseWriter, kind fakeserver.TokenError) {
 			code := "invalid_grant"
 			switch kind {
-			case fakeserver.BadClient, fakeserver.BadRequest, fakeserver.BadScope:
+			case fakeserver.BadClient, fakeserver.BadRequest, fakeserver.BadScope, notAllowed:
 				code = string(kind)
 			}
 			w.Header().Set("Content-Type", "application/json")
@@ -213,7 +216,8 @@ func (s *Service) Outside() []Envelope {
 
 // Calls returns how often an operation was called: "send", "list", "fetch",
 // "fetch_body" (messages whose body was read), "raw", "changes", "cursor",
-// "set_read", "resolve", "read_sent", "identify".
+// "set_read", "resolve", "read_sent", "identify", "find_shared", "watch",
+// "unwatch".
 func (s *Service) Calls(op string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -272,6 +276,7 @@ var scopeOf = []struct {
 	{"send", mailbox.CanSend},
 	{"headers", mailbox.CanReadHeaders},
 	{"bodies", mailbox.CanReadHeaders | mailbox.CanReadBodies},
+	{"shared", mailbox.CanShared},
 	{"write", mailbox.CanReadHeaders | mailbox.CanReadBodies | mailbox.CanWriteReadState | mailbox.CanDraft},
 }
 
@@ -300,7 +305,10 @@ func (s *Service) Scopes(want mailbox.Capabilities) ([]string, error) {
 	if want.Has(mailbox.CanSend) {
 		scopes = append(scopes, "send")
 	}
-	if reading := want &^ mailbox.CanSend; reading != 0 {
+	if want.Has(mailbox.CanShared) {
+		scopes = append(scopes, "shared")
+	}
+	if reading := want &^ (mailbox.CanSend | mailbox.CanShared); reading != 0 {
 		for _, x := range scopeOf[1:] {
 			if x.gives.Has(reading) {
 				return append(scopes, x.scope), nil
@@ -339,7 +347,11 @@ func (s *Service) OAuthError(status int, _ http.Header, body []byte) *mailbox.Er
 		e.Class, e.Code = mailbox.ClassReconnect, answer.Error
 	case "access_denied":
 		e.Class, e.Code = mailbox.ClassDeclined, answer.Error
-	case "invalid_client", "invalid_request", "invalid_scope":
+	case "unauthorized_client":
+		e.Class, e.Code, e.Cause = mailbox.ClassAdmin, answer.Error, mailbox.CausePolicy
+	case "invalid_client":
+		e.Class, e.Code, e.Cause = mailbox.ClassConfig, answer.Error, mailbox.CauseAppSecret
+	case "invalid_request", "invalid_scope":
 		e.Class, e.Code = mailbox.ClassConfig, answer.Error
 	default:
 		if status >= 500 {
@@ -356,7 +368,7 @@ func (s *Service) OAuthError(status int, _ http.Header, body []byte) *mailbox.Er
 func (s *Service) Identify(ctx context.Context, session mailbox.Session) (mailbox.Identity, error) {
 	b := &box{s: s, session: session}
 	return do(ctx, b, "identify", 0, func(u *user) (mailbox.Identity, *mailbox.Error) {
-		return mailbox.Identity{Subject: "subject-" + u.address, Address: u.address, Aliases: slices.Clone(u.aliases), Name: u.name}, nil
+		return u.identity(), nil
 	})
 }
 
@@ -364,6 +376,9 @@ func (s *Service) Identify(ctx context.Context, session mailbox.Session) (mailbo
 func (s *Service) Open(a mailbox.Account, session mailbox.Session) (mailbox.Mailbox, error) {
 	if session.Tokens == nil {
 		return nil, mailbox.Invalid("session.tokens", "required", "is missing")
+	}
+	if a.Access != mailbox.AccessUser && a.Address == "" {
+		return nil, mailbox.Invalid("account.address", "the address of the mailbox", "is missing")
 	}
 	return &box{s: s, account: a, session: session}, nil
 }

@@ -17,7 +17,9 @@ func newHarness(t *testing.T) *mailboxtest.Harness {
 	s := mailboxtest.New()
 	s.AddUser("alice@mail.example", "Alice")
 	s.AddUser("bob@mail.example", "Bob")
-	ops := []string{"send", "list", "fetch", "raw", "changes", "cursor", "set_read", "resolve", "read_sent"}
+	s.AddUser("team@mail.example", "Team")
+	s.Share("team@mail.example", "alice@mail.example")
+	ops := []string{"send", "list", "fetch", "raw", "changes", "cursor", "set_read", "resolve", "read_sent", "watch", "unwatch", "find_shared"}
 	return &mailboxtest.Harness{
 		Provider: s,
 		Alice:    "alice@mail.example",
@@ -47,6 +49,14 @@ func newHarness(t *testing.T) *mailboxtest.Harness {
 		ExpireTokens: func(*testing.T) { s.ExpireTokens() },
 		Revoke:       func(_ *testing.T, address string) { s.Revoke(address) },
 		LoseCursors:  func(*testing.T) { s.LoseCursors() },
+		Announce:     mailbox.WatchRequest{URL: "https://host.example/hook", Secret: "s"},
+		Watching: func(_ *testing.T, address string) int {
+			if _, ok := s.Watched(address); ok {
+				return 1
+			}
+			return 0
+		},
+		Shared: "team@mail.example",
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // TestProvider runs the conformance suite: the rules that every implementation
 // of mailbox.Provider has to keep, one for each case.
 func TestProvider(t *testing.T, newHarness func(t *testing.T) *Harness) {
-	for _, group := range [][]rule{oauthRules, sendRules, outcomeRules, readRules, changeRules, faultRules} {
+	for _, group := range [][]rule{oauthRules, sendRules, outcomeRules, readRules, changeRules, faultRules, optionalRules} {
 		for _, r := range group {
 			t.Run(r.name, func(t *testing.T) {
 				t.Parallel()
