@@ -37,6 +37,10 @@ func TestConsentPolicies(t *testing.T) {
 		{managed, anna, "https://graph.microsoft.com/Mail.Read", false},
 		{managed, anna, "Mail.ReadWrite.Shared", false},
 		{managed, anna, "MailboxSettings.Read", false},
+		{managed, anna, "User.ReadBasic.All Contacts.Read Files.Read", true},
+		{managed, anna, "Calendars.Read", false},
+		{managed, anna, "Files.Read.All", false},
+		{managed, anna, "User.Read.All", false},
 		{managed, admin, "Mail.ReadWrite", true},
 		{managed, carol, "Mail.ReadWrite", true}, // personal accounts have no directory that decides
 		{managed, dave, "Mail.ReadWrite", true},  // another directory
