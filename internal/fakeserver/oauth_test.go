@@ -320,6 +320,7 @@ func TestMaxRefresh(t *testing.T) {
 	_, bobs := s.Issue("bob@example.com", "app", []string{"a"})
 	_, second := s.Issue(user, "app", []string{"a"})
 	_, third := s.Issue(user, "app", []string{"a"})
+	s.Issue(user, "other", []string{"a"})
 	for refresh, want := range map[string]string{first: "refresh", second: "", third: "", bobs: ""} {
 		if got := s.refresh(refresh).err; got != want {
 			t.Errorf("refresh: %q, want %q", got, want)

@@ -17,32 +17,38 @@ const (
 	// ConsentAll: whatever needs no administrator by definition.
 	ConsentAll ConsentPolicy = ""
 	// ConsentManaged: what Microsoft's managed policy leaves, the default of new
-	// directories. Of mail that is sending alone: Mail.Send, Mail.Send.Shared,
-	// User.Read, User.ReadBasic.All and the sign-in scopes
+	// directories. Of mail that is Mail.Send and Mail.Send.Shared alone, because
+	// its list of exceptions does not name them
 	// (learn.microsoft.com/entra/identity/enterprise-apps/manage-app-consent-policies,
-	// 2026-01; Mail.Send.Shared is not on its list of exceptions).
+	// 2026-01).
 	ConsentManaged ConsentPolicy = "managed"
 	// ConsentNone: nothing.
 	ConsentNone ConsentPolicy = "none"
 )
 
-// Scopes that the managed policy leaves to users, and those that need an
-// administrator everywhere (learn.microsoft.com/graph/permissions-reference,
-// read 2026-11).
+// Scopes that the managed policy does not leave to users, by their beginnings,
+// and those that need an administrator everywhere
+// (learn.microsoft.com/graph/permissions-reference, read 2026-11). Of Files and
+// Sites the policy keeps what ends in ".All".
 var (
-	signInScopes  = []string{"openid", "profile", "email", "offline_access"}
-	managedScopes = append([]string{"Mail.Send", "Mail.Send.Shared", "User.Read", "User.ReadBasic.All"}, signInScopes...)
-	adminScopes   = []string{"User.Read.All", "Mail-Advanced.ReadWrite", "Mail-Advanced.ReadWrite.Shared"}
+	managedExceptions = []string{
+		"Mail.Read", "MailboxItem.", "MailboxFolder.", "MailboxSettings.", "Calendars.", "Chat.", "OnlineMeetings.",
+		"Contacts.ReadWrite", "Contacts.Read.Shared", "Tasks.", "People.Read",
+		"IMAP.AccessAsUser.All", "POP.AccessAsUser.All", "EWS.AccessAsUser.All", "EAS.AccessAsUser.All",
+	}
+	adminScopes = []string{"User.Read.All", "Mail-Advanced.ReadWrite", "Mail-Advanced.ReadWrite.Shared"}
 )
 
 func (p ConsentPolicy) leaves(scope string) bool {
-	switch p {
-	case ConsentNone:
+	switch {
+	case p == ConsentNone, slices.Contains(adminScopes, scope):
 		return false
-	case ConsentManaged:
-		return slices.Contains(managedScopes, scope)
+	case p != ConsentManaged:
+		return true
+	case strings.HasPrefix(scope, "Files."), strings.HasPrefix(scope, "Sites."):
+		return !strings.HasSuffix(scope, ".All")
 	default:
-		return !slices.Contains(adminScopes, scope)
+		return !slices.ContainsFunc(managedExceptions, func(e string) bool { return strings.HasPrefix(scope, e) })
 	}
 }
 
@@ -105,7 +111,7 @@ func (s *Server) consented(g Grant, scope string) bool {
 
 // approve refuses what the user may not allow alone.
 func (s *Server) approve(u User, g Grant) *fakeserver.Refusal {
-	if u.Personal || u.Admin {
+	if u.Admin {
 		return nil
 	}
 	before := s.OAuth.Granted(u.Address, g.Client)

@@ -37,6 +37,10 @@ func TestConsentPolicies(t *testing.T) {
 		{managed, anna, "https://graph.microsoft.com/Mail.Read", false},
 		{managed, anna, "Mail.ReadWrite.Shared", false},
 		{managed, anna, "MailboxSettings.Read", false},
+		{managed, anna, "User.ReadBasic.All Contacts.Read Files.Read", true},
+		{managed, anna, "Calendars.Read", false},
+		{managed, anna, "Files.Read.All", false},
+		{managed, anna, "User.Read.All", false},
 		{managed, admin, "Mail.ReadWrite", true},
 		{managed, carol, "Mail.ReadWrite", true}, // personal accounts have no directory that decides
 		{managed, dave, "Mail.ReadWrite", true},  // another directory
@@ -110,6 +114,12 @@ func TestWiderRefreshAfterAdminConsent(t *testing.T) {
 	}
 	c := &client{t: t, s: s, token: r.str("access_token")}
 	c.get("/me/messages").ok(t, 200)
+	s.OAuth.Register(outlooktest.Client{ID: "third", Secret: "client-secret"})
+	_, thirds := s.OAuth.Issue(anna, "third", []string{"Mail.Send"})
+	third := refreshForm(thirds)
+	third.Set("client_id", "third")
+	third.Set("scope", "Mail.Read")
+	form(t, s, tenant, third).ok(t, 400) // the consent is for one app
 	next := form(t, s, tenant, refreshForm(r.str("refresh_token"))).ok(t, 200)
 	if !slices.Contains(strings.Fields(next.str("scope")), "Mail.Read") {
 		t.Errorf("the next refresh lost it: %q", next.str("scope"))
@@ -167,7 +177,8 @@ func TestAdminConsentToAllThatIsRegistered(t *testing.T) {
 		t.Errorf("%v", back)
 	}
 	signIn(t, s, "common", "Mail.Read", outlooktest.Decision{User: anna})
-	appToken(t, s, contoso).ok(t, 200)
+	c := &client{t: t, s: s, token: appToken(t, s, contoso).ok(t, 200).str("access_token")}
+	c.post("/users/"+anna+"/sendMail", object{"message": text("s", "s", bert)}).ok(t, 202)
 }
 
 func TestAdminConsentRefusals(t *testing.T) {

@@ -44,8 +44,13 @@ func TestOAuthCodeFlow(t *testing.T) {
 	sum := sha256.Sum256([]byte(verifier))
 	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
 	for _, tt := range []struct{ tenant, user string }{
-		{"common", anna}, {"organizations", anna}, {"contoso.example", anna}, {"", anna},
-		{"common", carol}, {"consumers", carol}, {outlooktest.PersonalTenant, carol},
+		{"common", anna},
+		{"organizations", anna},
+		{"contoso.example", anna},
+		{"", anna},
+		{"common", carol},
+		{"consumers", carol},
+		{outlooktest.PersonalTenant, carol},
 	} {
 		t.Run(tt.tenant+" "+tt.user, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,10 @@
 package outlooktest
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/mailtether/mailtether/mailbox"
+)
 
 // Rights of one mailbox on another, as an administrator of Exchange gives them.
 
@@ -17,6 +21,51 @@ func (b *box) sendsAs(user *box) bool {
 // sendsOnBehalf reports whether the user may send on behalf of the mailbox.
 func (b *box) sendsOnBehalf(user *box) bool {
 	return slices.ContainsFunc(b.user.SendOnBehalf, user.owns)
+}
+
+// setSender fills From and Sender and checks the right to use them: whoever may
+// send as a mailbox is not seen, whoever may send on its behalf is the sender
+// (learn.microsoft.com/graph/outlook-send-mail-from-other-user, read 2026-11).
+func (s *Server) setSender(b, actor *box, it *item) error {
+	from := b
+	if it.from != nil && it.from.Address != "" {
+		from = s.box(it.from.Address)
+	}
+	switch {
+	case from == nil, from.user.TenantID != actor.user.TenantID:
+		return sendAsDenied()
+	case it.from == nil || it.from.Address == "":
+		it.from = from.address()
+	case from == b && !mailbox.SameAddress(it.from.Address, b.user.Address) && !s.options.SendFromAlias:
+		it.from = b.address() // Exchange writes the primary address
+	}
+	switch {
+	case from.sendsAs(actor):
+		it.sender = it.from
+	case from.sendsOnBehalf(actor):
+		it.sender = actor.address()
+	default:
+		return sendAsDenied()
+	}
+	return nil
+}
+
+// address is the mailbox as it stands in From.
+func (b *box) address() *mailbox.Address {
+	a := mailbox.Address{Name: b.user.Name, Address: b.user.Address}
+	if a.Name == a.Address {
+		a.Name = ""
+	}
+	return &a
+}
+
+// needsShared reports whether a user sends with the rights on another mailbox.
+func (c *call) needsShared(it *item) bool {
+	if c.own == nil || it.from == nil {
+		return false
+	}
+	from := c.s.box(it.from.Address)
+	return from != nil && from != c.own && (from.sendsAs(c.own) || from.sendsOnBehalf(c.own))
 }
 
 // app returns the directory of a token that an app got in its own right, or "".

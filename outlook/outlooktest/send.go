@@ -98,15 +98,6 @@ func (c *call) submit(it *item, save bool) (answer, error) {
 	return answer{status: http.StatusAccepted, header: header}, nil
 }
 
-// needsShared reports whether a user sends with the rights on another mailbox.
-func (c *call) needsShared(it *item) bool {
-	if c.own == nil || it.from == nil {
-		return false
-	}
-	from := c.s.box(it.from.Address)
-	return from != nil && from != c.own && (from.sendsAs(c.own) || from.sendsOnBehalf(c.own))
-}
-
 // submit checks a draft and hands it to transport.
 func (s *Server) submit(b, actor *box, it *item, save bool) error {
 	if b.sendRefusal != nil {
@@ -155,42 +146,6 @@ func (s *Server) submit(b, actor *box, it *item, save bool) error {
 func validAddress(a string) bool {
 	local, domain, ok := strings.Cut(a, "@")
 	return ok && local != "" && domain != "" && !strings.ContainsAny(a, " \t\r\n<>,;") && !strings.Contains(domain, "@")
-}
-
-// setSender fills From and Sender and checks the right to use them: whoever may
-// send as a mailbox is not seen, whoever may send on its behalf is the sender
-// (learn.microsoft.com/graph/outlook-send-mail-from-other-user, read 2026-11).
-func (s *Server) setSender(b, actor *box, it *item) error {
-	from := b
-	if it.from != nil && it.from.Address != "" {
-		from = s.box(it.from.Address)
-	}
-	switch {
-	case from == nil, from.user.TenantID != actor.user.TenantID:
-		return sendAsDenied()
-	case it.from == nil || it.from.Address == "":
-		it.from = from.address()
-	case from == b && !mailbox.SameAddress(it.from.Address, b.user.Address) && !s.options.SendFromAlias:
-		it.from = b.address() // Exchange writes the primary address
-	}
-	switch {
-	case from.sendsAs(actor):
-		it.sender = it.from
-	case from.sendsOnBehalf(actor):
-		it.sender = actor.address()
-	default:
-		return sendAsDenied()
-	}
-	return nil
-}
-
-// address is the mailbox as it stands in From.
-func (b *box) address() *mailbox.Address {
-	a := mailbox.Address{Name: b.user.Name, Address: b.user.Address}
-	if a.Name == a.Address {
-		a.Name = ""
-	}
-	return &a
 }
 
 // overLimit counts recipients of the last 24 hours.

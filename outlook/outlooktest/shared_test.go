@@ -95,6 +95,11 @@ func TestOnBehalfByMIME(t *testing.T) {
 	s.AddUser(outlooktest.User{Address: support, Shared: true, SendOnBehalf: []string{anna}})
 	mime := "From: " + support + "\r\nSender: boss@contoso.example\r\nTo: " + bert + "\r\nSubject: x\r\n\r\nx"
 	as(t, s, anna, "Mail.Send", "Mail.Send.Shared").post("/me/sendMail", mimeBody(base64.StdEncoding.EncodeToString([]byte(mime)))).ok(t, 202)
+	own := "From: " + anna + "\r\nSender: boss@contoso.example\r\nTo: " + bert + "\r\nSubject: own\r\n\r\nx"
+	as(t, s, anna).post("/me/sendMail", mimeBody(base64.StdEncoding.EncodeToString([]byte(own)))).ok(t, 202)
+	if raw := string(s.In(bert, "inbox")[1].Raw); strings.Contains(raw, "Sender:") {
+		t.Errorf("%s", raw)
+	}
 	raw := string(s.In(bert, "inbox")[0].Raw)
 	if !strings.Contains(raw, "Sender: Anna Aalto <"+anna+">") && !strings.Contains(raw, "Sender: \"Anna Aalto\" <"+anna+">") || strings.Contains(raw, "boss@") {
 		t.Errorf("%s", raw)
@@ -158,6 +163,9 @@ func TestDirectory(t *testing.T) {
 		if diff := cmp.Diff(want, mails(path)); diff != "" {
 			t.Errorf("%s: %s", path, diff)
 		}
+	}
+	if r := c.get("/users?$top=3").ok(t, 200); len(r.list("value")) != 3 || r.str("@odata.nextLink") == "" {
+		t.Errorf("a page of three: %s", r.body)
 	}
 	for path, code := range map[string]string{
 		"/users?$top=0":    "Request_UnsupportedQuery",
