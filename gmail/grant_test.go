@@ -111,10 +111,14 @@ func TestIDToken(t *testing.T) {
 		want         mailbox.Identity
 		code         string
 	}{
-		{name: "Workspace", claims: `{"iss":"https://accounts.google.com","sub":"1001","email":"ann@example.com","email_verified":true,"name":"Ann","hd":"Example.com","new":[]}`,
-			want: mailbox.Identity{Subject: "1001", Address: ann, Name: "Ann", Directory: "example.com"}},
-		{name: "without scheme, verified as a string", claims: `{"iss":"accounts.google.com","sub":"1001","email":"ann@example.com","email_verified":"true"}`,
-			want: mailbox.Identity{Subject: "1001", Address: ann}},
+		{
+			name: "Workspace", claims: `{"iss":"https://accounts.google.com","sub":"1001","email":"ann@example.com","email_verified":true,"name":"Ann","hd":"Example.com","new":[]}`,
+			want: mailbox.Identity{Subject: "1001", Address: ann, Name: "Ann", Directory: "example.com"},
+		},
+		{
+			name: "without scheme, verified as a string", claims: `{"iss":"accounts.google.com","sub":"1001","email":"ann@example.com","email_verified":"true"}`,
+			want: mailbox.Identity{Subject: "1001", Address: ann},
+		},
 		{name: "not verified", claims: `{"iss":"accounts.google.com","sub":"1001","email":"ann@example.com","email_verified":false}`, want: mailbox.Identity{Subject: "1001"}},
 		{name: "no address", claims: `{"iss":"accounts.google.com","sub":"1001","hd":7}`, want: mailbox.Identity{Subject: "1001"}},
 		{name: "no subject", claims: `{"iss":"accounts.google.com","email":"ann@example.com","email_verified":true}`, code: "id_token_subject"},

@@ -29,31 +29,49 @@ func TestIdentifyShared(t *testing.T) {
 		asked   int
 	}{
 		{name: "readable", address: support, scopes: "Mail.Read.Shared", wanted: reading, want: supportID, asked: 1},
-		{name: "spelled otherwise", address: "Support@Contoso.example", scopes: "Mail.Read.Shared", wanted: reading, asked: 1,
-			want: mailbox.Identity{Subject: "shared:support@contoso.example", Address: "Support@Contoso.example", Name: "Support"}},
-		{name: "for sending alone nothing can be proved", address: private, scopes: "Mail.Send.Shared", wanted: mailbox.CanSend,
-			want: mailbox.Identity{Subject: "shared:private@contoso.example", Address: private, Name: "Support"}},
+		{
+			name: "spelled otherwise", address: "Support@Contoso.example", scopes: "Mail.Read.Shared", wanted: reading, asked: 1,
+			want: mailbox.Identity{Subject: "shared:support@contoso.example", Address: "Support@Contoso.example", Name: "Support"},
+		},
+		{
+			name: "for sending alone nothing can be proved", address: private, scopes: "Mail.Send.Shared", wanted: mailbox.CanSend,
+			want: mailbox.Identity{Subject: "shared:private@contoso.example", Address: private, Name: "Support"},
+		},
 		{name: "no rights", address: private, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassConsent, cause: mailbox.CauseNoRights, asked: 1},
 		{name: "no mailbox", address: noOne, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassNoMailbox, asked: 1},
-		{name: "no licence", address: support, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassNoMailbox, cause: mailbox.CauseNoLicense, asked: 1,
-			fault: outlooktest.Fault{Path: "*/inbox", Status: 404, Body: `{"error":{"code":"MailboxNotEnabledForRESTAPI","message":"x"}}`}},
-		{name: "nothing by that name", address: support, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassNoMailbox, asked: 1,
-			fault: outlooktest.Fault{Path: "*/inbox", Status: 404, Body: `{"error":{"code":"NotFound"}}`}},
-		{name: "trouble", address: support, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassUnavailable, asked: 1,
-			fault: outlooktest.Fault{Path: "*/inbox", Status: 503}},
+		{
+			name: "no licence", address: support, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassNoMailbox, cause: mailbox.CauseNoLicense, asked: 1,
+			fault: outlooktest.Fault{Path: "*/inbox", Status: 404, Body: `{"error":{"code":"MailboxNotEnabledForRESTAPI","message":"x"}}`},
+		},
+		{
+			name: "nothing by that name", address: support, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassNoMailbox, asked: 1,
+			fault: outlooktest.Fault{Path: "*/inbox", Status: 404, Body: `{"error":{"code":"NotFound"}}`},
+		},
+		{
+			name: "trouble", address: support, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassUnavailable, asked: 1,
+			fault: outlooktest.Fault{Path: "*/inbox", Status: 503},
+		},
 		{name: "a scope is missing", address: support, scopes: "Mail.Send.Shared Mail.Read", wanted: reading, class: mailbox.ClassConsent, cause: mailbox.CauseConsent},
 		{name: "all scopes are missing", address: support, scopes: "Mail.Read Mail.Send", wanted: mailbox.CanSend, class: mailbox.ClassConsent, cause: mailbox.CauseConsent},
-		{name: "with the directory", address: "help@contoso.example", scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, asked: 2,
+		{
+			name: "with the directory", address: "help@contoso.example", scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, asked: 2,
 			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 200, Body: `{"id":"o-7","displayName":"Help Desk","mail":"support@contoso.example","userPrincipalName":"x"}`},
-			want:  mailbox.Identity{Subject: "shared:help@contoso.example", Address: "help@contoso.example", Name: "Help Desk", Aliases: []string{support}}},
+			want:  mailbox.Identity{Subject: "shared:help@contoso.example", Address: "help@contoso.example", Name: "Help Desk", Aliases: []string{support}},
+		},
 		{name: "scopes are not known", address: support, wanted: reading, asked: 2, want: supportID},
 		{name: "scopes are not known, nor is the mailbox", address: noOne, wanted: mailbox.CanSend, asked: 1, class: mailbox.ClassNoMailbox},
-		{name: "the directory has none", address: noOne, scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, class: mailbox.ClassNoMailbox, asked: 1,
-			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 404, Body: `{"error":{"code":"Request_ResourceNotFound"}}`}},
-		{name: "the directory is closed", address: support, scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, asked: 2,
-			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 403, Body: `{"error":{"code":"Authorization_RequestDenied"}}`}, want: supportID},
-		{name: "the directory has trouble", address: support, scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, class: mailbox.ClassUnavailable, asked: 1,
-			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 503}},
+		{
+			name: "the directory has none", address: noOne, scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, class: mailbox.ClassNoMailbox, asked: 1,
+			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 404, Body: `{"error":{"code":"Request_ResourceNotFound"}}`},
+		},
+		{
+			name: "the directory is closed", address: support, scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, asked: 2,
+			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 403, Body: `{"error":{"code":"Authorization_RequestDenied"}}`}, want: supportID,
+		},
+		{
+			name: "the directory has trouble", address: support, scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, class: mailbox.ClassUnavailable, asked: 1,
+			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 503},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

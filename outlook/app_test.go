@@ -99,8 +99,10 @@ func TestIdentifyByTheApp(t *testing.T) {
 	}{
 		{name: "mail only", address: anna, roles: "Mail.ReadWrite Mail.Send", want: mailbox.Identity{Subject: "app:" + anna, Address: anna, Name: "Anna Aalto"}},
 		{name: "with the directory", address: anna, roles: "Mail.ReadBasic.All User.Read.All", want: mailbox.Identity{Subject: "app:" + anna, Address: anna, Name: "Anna Aalto"}},
-		{name: "by an alias", address: "a.aalto@contoso.example", roles: "Mail.Read User.Read.All",
-			want: mailbox.Identity{Subject: "app:a.aalto@contoso.example", Address: "a.aalto@contoso.example", Name: "Anna Aalto", Aliases: []string{anna}}},
+		{
+			name: "by an alias", address: "a.aalto@contoso.example", roles: "Mail.Read User.Read.All",
+			want: mailbox.Identity{Subject: "app:a.aalto@contoso.example", Address: "a.aalto@contoso.example", Name: "Anna Aalto", Aliases: []string{anna}},
+		},
 		{name: "no right to read", address: anna, roles: "Mail.Send", class: mailbox.ClassConsent, cause: mailbox.CauseNoRights},
 		{name: "no such user", address: noOne, roles: "Mail.Read User.Read.All", class: mailbox.ClassNoMailbox},
 		{name: "no such mailbox", address: noOne, roles: "Mail.Read", class: mailbox.ClassNoMailbox},
