@@ -1,7 +1,8 @@
 // Package gmail speaks to Gmail and Google Workspace mailboxes through the
 // Gmail API (https://developers.google.com/workspace/gmail/api). It implements
 // [mailbox.Provider]; the mailboxes it opens also implement
-// [mailbox.SendResolver], [mailbox.SentReader] and [mailbox.RawReader].
+// [mailbox.SendResolver], [mailbox.SentReader], [mailbox.RawReader] and
+// [mailbox.Watcher].
 //
 // # What it does with the network
 //
@@ -11,6 +12,14 @@
 // and methods only: credentials of the environment, its logging and its retries
 // play no part. A send is repeated only if Google certainly refused it: for an
 // expired token, or for a thread that is not there.
+//
+// # Signing in
+//
+// Google says why a grant ended in one case alone, the reauthentication that an
+// organisation wants; [Provider.ExplainGrant] guesses the others from the history
+// of the grant, for the text that people read. What to do is decided by the class.
+// A service account with domain-wide delegation opens mailboxes of
+// mailbox.AccessApp: see [Provider.AppScopes].
 //
 // # Folders
 //

@@ -49,6 +49,11 @@ func TestWatch(t *testing.T) {
 	if w.Watch(ann) != nil {
 		t.Error("the watch goes on")
 	}
+	for _, x := range w.Log() {
+		if strings.HasSuffix(x.URL, "/watch?alt=json&prettyPrint=false") && !strings.Contains(string(x.RequestBody), `"labelFilterBehavior":"include"`) {
+			t.Errorf("%s with %s", x.URL, x.RequestBody)
+		}
+	}
 	units := map[string]int{"gmail.users.watch": 100, "gmail.users.stop": 50}
 	for _, c := range calls {
 		if c.Units != units[c.Method] || c.Units == 0 || c.Mailbox != ann || c.Lane != mailbox.LaneLive {

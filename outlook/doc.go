@@ -44,6 +44,37 @@
 // state of messages that were received before the cursor was made is not
 // followed.
 //
+// # Signing in
+//
+// An ID token tells the directory (Entra tenant) of an account; from then on tokens
+// are asked for at that directory ([Provider.OAuthAt]). Refusals of the sign-in
+// authority get a class, which decides what to do, and a cause, which is for
+// people: both come from the AADSTS numbers where there are any, of which
+// Microsoft says that they may change. The secret of the app being wrong or too
+// old is mailbox.ClassConfig; the app being disabled or deleted in one directory
+// is mailbox.ClassAdmin with mailbox.CauseAppRegistration, since an administrator
+// there did it and all other mailboxes go on. [Config.Cloud] chooses among
+// Microsoft's clouds.
+//
+// # Mailboxes of others
+//
+// A shared mailbox (mailbox.AccessShared) is used with the grant of a member,
+// within the ".Shared" scopes and the rights that Exchange gives the member. Found by
+// trying ([Mailbox.FindShared]), it is a mailbox of its own: its drafts,
+// sent copies, positions and pages never mix with those of the member. Mail goes
+// out as the mailbox, or on behalf of it: [mailbox.Sent.Sender] tells once the
+// copy was read. To keep the copy in the member's own mailbox, send from that one with
+// [mailbox.Outgoing.From]. Microsoft reports trouble with large files in shared
+// mailboxes (Microsoft Graph, "Attach large files to Outlook messages", 2026).
+//
+// An app with application permissions (mailbox.AccessApp) opens any mailbox of a
+// directory without a user: see [Provider.AppScopes].
+//
+// # Announcements
+//
+// [Mailbox.Watch] subscribes to new messages of the watched folders. Shared
+// mailboxes cannot be watched, and announcements get lost: poll as well.
+//
 // # Native side
 //
 // errors.As reaches [*APIError] behind refusals of Graph and [*TokenError]

@@ -10,7 +10,8 @@ import (
 
 // Identify asks Graph who the token belongs to, and whether there is a mailbox:
 // accounts without a licence, guests and on-premises mailboxes sign in as well.
-// Subject is Microsoft's object id, which survives renames.
+// Subject is Microsoft's object id, which survives renames. The directory is not
+// told here: see [Provider.IDToken].
 //
 // A mailbox that the token may not read cannot be asked; such accounts are
 // found out by their first send.

@@ -9,8 +9,9 @@ import (
 	"github.com/mailtether/mailtether/outlook/internal/graph"
 )
 
-// Mailbox is a connected mailbox. It implements [mailbox.Mailbox] and all its
-// capability interfaces, is safe for concurrent use and holds no goroutine.
+// Mailbox is a connected mailbox: a user's own, one that is shared with the user, or
+// one that an app opens. It implements [mailbox.Mailbox] and all its capability
+// interfaces, is safe for concurrent use and holds no goroutine.
 type Mailbox struct {
 	p       *Provider
 	account mailbox.Account

@@ -99,6 +99,16 @@ func TestSharedMailboxStaysApart(t *testing.T) {
 	if n := len(w.In(anna, "sentitems")); n != 0 {
 		t.Errorf("%d copies are in the member's own mailbox", n)
 	}
+	// A draft of JSON says so itself: what Graph would make of none is not told.
+	named := 0
+	for _, x := range w.Log()[from:] {
+		if body := string(x.RequestBody); strings.Contains(body, `"toRecipients"`) && strings.Contains(body, `"from":{"emailAddress":{"address":"`+support) {
+			named++
+		}
+	}
+	if named != 2 {
+		t.Errorf("%d of 2 drafts name the sender", named)
+	}
 	for _, s := range w.Submissions() {
 		if s.From != support {
 			t.Errorf("sent from %s", s.From)

@@ -6,7 +6,8 @@
 // break on demand. It works inside a testing/synctest bubble.
 //
 // [TestProvider] is the conformance suite for implementations of
-// mailbox.Provider: one rule for each case.
+// mailbox.Provider: one rule for each case. Rules on optional interfaces hold for
+// providers that do not implement them.
 //
 // Service does not model what is special to one provider: quotas, labels,
 // rewritten Message-IDs, delta tokens. The packages gmailtest and outlooktest

@@ -83,7 +83,8 @@ var optionalRules = []rule{
 		}
 		now := time.Now()
 		for _, history := range []mailbox.GrantHistory{
-			{}, {RefusedAt: now},
+			{},
+			{RefusedAt: now},
 			{GrantedAt: now.AddDate(0, 0, -7), UsedAt: now, RefusedAt: now},
 			{GrantedAt: now.AddDate(-3, 0, 0), UsedAt: now.AddDate(-2, 0, 0), RefreshExpiry: now.AddDate(-1, 0, 0), RefusedAt: now},
 		} {
