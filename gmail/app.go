@@ -28,9 +28,8 @@ func (p *Provider) AppScopes(want mailbox.Capabilities) ([]string, mailbox.AppFl
 }
 
 // IdentifyAccount implements [mailbox.AccountIdentifier] for mailbox.AccessApp.
-// Subject is "app:" and the address in lower case, whatever the scopes allow to
-// look up, so that it does not change with them: a mailbox that was renamed is
-// another account. The profile, as far as a scope reads it, proves that there is
+// Subject is empty, since what could be looked up depends on the scopes: the
+// address decides, and a mailbox that was renamed is another account. The profile, as far as a scope reads it, proves that there is
 // a mailbox, and tells its primary address if another one was given. With
 // gmail.send alone nothing can be asked: that Google gave a token in the name of
 // the address is all there is.
@@ -48,7 +47,6 @@ func (p *Provider) IdentifyAccount(ctx context.Context, a mailbox.Account, s mai
 		return mailbox.Identity{}, m.fail(ctx, op, mailbox.Invalid("account.address", "the address of the mailbox", "is not one"))
 	}
 	id := mailbox.Identity{
-		Subject: string(mailbox.AccessApp) + ":" + strings.ToLower(a.Address),
 		Address: a.Address, Name: a.Name, Directory: cmp.Or(a.Directory, mailbox.Domain(a.Address)),
 	}
 

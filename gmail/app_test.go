@@ -45,12 +45,12 @@ func TestIdentifyByDelegation(t *testing.T) {
 		class                 mailbox.Class
 		cause                 mailbox.Cause
 	}{
-		{name: "send only", address: ann, scopes: "gmail.send", wanted: mailbox.CanSend, want: mailbox.Identity{Subject: "app:" + ann, Address: ann, Directory: "example.com"}},
-		{name: "spelled otherwise", address: "Ann@Example.com", scopes: "gmail.send", wanted: mailbox.CanSend, want: mailbox.Identity{Subject: "app:" + ann, Address: "Ann@Example.com", Directory: "example.com"}},
-		{name: "headers", address: ann, scopes: "gmail.metadata", wanted: mailbox.CanReadHeaders, want: mailbox.Identity{Subject: "app:" + ann, Address: ann, Directory: "example.com"}},
+		{name: "send only", address: ann, scopes: "gmail.send", wanted: mailbox.CanSend, want: mailbox.Identity{Address: ann, Directory: "example.com"}},
+		{name: "spelled otherwise", address: "Ann@Example.com", scopes: "gmail.send", wanted: mailbox.CanSend, want: mailbox.Identity{Address: "Ann@Example.com", Directory: "example.com"}},
+		{name: "headers", address: ann, scopes: "gmail.metadata", wanted: mailbox.CanReadHeaders, want: mailbox.Identity{Address: ann, Directory: "example.com"}},
 		{
 			name: "by an alias", address: alias, scopes: "gmail.readonly", wanted: mailbox.CanReadHeaders,
-			want: mailbox.Identity{Subject: "app:" + alias, Address: alias, Name: "Carl", Aliases: []string{carl}, Directory: "example.com"},
+			want: mailbox.Identity{Address: alias, Name: "Carl", Aliases: []string{carl}, Directory: "example.com"},
 		},
 		{name: "not allowed to read", address: ann, scopes: "gmail.send", wanted: mailbox.CanReadHeaders, class: mailbox.ClassConsent, cause: mailbox.CauseNoRights},
 		{name: "no Gmail", address: "dora@example.com", scopes: "gmail.readonly", wanted: mailbox.CanReadHeaders, class: mailbox.ClassNoMailbox, cause: mailbox.CauseNoLicense},

@@ -32,6 +32,15 @@ var capabilityNames = [...]string{"send", "read_headers", "read_bodies", "write_
 // Has reports whether every capability of want is in c.
 func (c Capabilities) Has(want Capabilities) bool { return c&want == want }
 
+// WithImplied returns c and what comes with it: whoever may read bodies may read
+// headers.
+func (c Capabilities) WithImplied() Capabilities {
+	if c.Has(CanReadBodies) {
+		c |= CanReadHeaders
+	}
+	return c
+}
+
 // Missing returns the capabilities of want that are not in c.
 func (c Capabilities) Missing(want Capabilities) Capabilities { return want &^ c }
 

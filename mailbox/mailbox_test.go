@@ -143,6 +143,9 @@ func TestCapabilities(t *testing.T) {
 	if !c.Has(0) || c.Has(mailbox.CanSend|mailbox.CanReadBodies) {
 		t.Error("Has is wrong")
 	}
+	if got := (mailbox.CanSend | mailbox.CanReadBodies).WithImplied(); got != mailbox.CanSend|mailbox.CanReadBodies|mailbox.CanReadHeaders {
+		t.Errorf("with what is implied: %v", got)
+	}
 	if s := mailbox.Capabilities(0).String(); s != "" {
 		t.Errorf("got %q", s)
 	}

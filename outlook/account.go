@@ -3,7 +3,6 @@ package outlook
 import (
 	"cmp"
 	"context"
-	"strings"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
@@ -11,10 +10,10 @@ import (
 // directoryReaders are the permissions that allow looking up other users.
 var directoryReaders = []string{"user.readbasic.all", "user.read.all", "user.readwrite.all", "directory.read.all", "directory.readwrite.all"}
 
-// IdentifyAccount implements [mailbox.AccountIdentifier]. Subject is "shared:" or
-// "app:" and the address in lower case, whatever else is known: an identity that
-// depended on what the token may look up would change with its permissions. So a
-// mailbox that was renamed, or is connected by an alias, is another account.
+// IdentifyAccount implements [mailbox.AccountIdentifier]. Subject is empty: an
+// identity that depended on what the token may look up would change with its
+// permissions. So the address decides, and a mailbox that was renamed is another
+// account.
 //
 // Name, and the primary address if another one was given, come from the
 // directory, as far as the token may look into it (User.ReadBasic.All or, for an
@@ -45,7 +44,6 @@ func (p *Provider) IdentifyAccount(ctx context.Context, a mailbox.Account, s mai
 	}
 
 	id := mailbox.Identity{
-		Subject: string(a.Access) + ":" + strings.ToLower(a.Address),
 		Address: a.Address, Name: a.Name, Directory: a.Directory,
 	}
 	if looks {

@@ -16,7 +16,7 @@ import (
 
 func TestIdentifyShared(t *testing.T) {
 	t.Parallel()
-	supportID := mailbox.Identity{Subject: "shared:support@contoso.example", Address: support, Name: "Support"}
+	supportID := mailbox.Identity{Address: support, Name: "Support"}
 	tests := []struct {
 		name    string
 		address string
@@ -31,11 +31,11 @@ func TestIdentifyShared(t *testing.T) {
 		{name: "readable", address: support, scopes: "Mail.Read.Shared", wanted: reading, want: supportID, asked: 1},
 		{
 			name: "spelled otherwise", address: "Support@Contoso.example", scopes: "Mail.Read.Shared", wanted: reading, asked: 1,
-			want: mailbox.Identity{Subject: "shared:support@contoso.example", Address: "Support@Contoso.example", Name: "Support"},
+			want: mailbox.Identity{Address: "Support@Contoso.example", Name: "Support"},
 		},
 		{
 			name: "for sending alone nothing can be proved", address: private, scopes: "Mail.Send.Shared", wanted: mailbox.CanSend,
-			want: mailbox.Identity{Subject: "shared:private@contoso.example", Address: private, Name: "Support"},
+			want: mailbox.Identity{Address: private, Name: "Support"},
 		},
 		{name: "no rights", address: private, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassConsent, cause: mailbox.CauseNoRights, asked: 1},
 		{name: "no mailbox", address: noOne, scopes: "Mail.Read.Shared", wanted: reading, class: mailbox.ClassNoMailbox, asked: 1},
@@ -56,7 +56,7 @@ func TestIdentifyShared(t *testing.T) {
 		{
 			name: "with the directory", address: "help@contoso.example", scopes: "Mail.Read.Shared User.ReadBasic.All", wanted: reading, asked: 2,
 			fault: outlooktest.Fault{Path: "/v1.0/users/*", Match: profileRequest, Status: 200, Body: `{"id":"o-7","displayName":"Help Desk","mail":"support@contoso.example","userPrincipalName":"x"}`},
-			want:  mailbox.Identity{Subject: "shared:help@contoso.example", Address: "help@contoso.example", Name: "Help Desk", Aliases: []string{support}},
+			want:  mailbox.Identity{Address: "help@contoso.example", Name: "Help Desk", Aliases: []string{support}},
 		},
 		{name: "scopes are not known", address: support, wanted: reading, asked: 2, want: supportID},
 		{name: "scopes are not known, nor is the mailbox", address: noOne, wanted: mailbox.CanSend, asked: 1, class: mailbox.ClassNoMailbox},

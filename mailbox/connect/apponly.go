@@ -63,7 +63,7 @@ func (c *Connector) connectApp(ctx context.Context, r AppRequest) (mailbox.Accou
 		App:       cmp.Or(r.App, known.App),
 		Address:   cmp.Or(r.Address, known.Address),
 		Directory: cmp.Or(r.Directory, known.Directory),
-		Wanted:    cmp.Or(r.Want, known.Wanted),
+		Wanted:    cmp.Or(r.Want, known.Wanted).WithImplied(),
 	}
 	if err := errors.Join(checkAddress(a.Address), checkDirectory(a.Directory)); err != nil {
 		return mailbox.Account{}, err

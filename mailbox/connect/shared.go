@@ -93,7 +93,7 @@ func (c *Connector) connectShared(ctx context.Context, r SharedRequest) (mailbox
 		return mailbox.Account{}, err
 	}
 	allowed := c.sharedCapabilities(parent)
-	want := cmp.Or(r.Want&^mailbox.CanShared, known.Wanted&^mailbox.CanShared, allowed)
+	want := cmp.Or(r.Want&^mailbox.CanShared, known.Wanted&^mailbox.CanShared, allowed).WithImplied()
 	a := mailbox.Account{
 		Ref: r.Ref, Owner: r.Owner, Provider: parent.Provider, App: parent.App, Directory: parent.Directory,
 		Access: mailbox.AccessShared, Parent: r.Parent, Address: r.Address,
