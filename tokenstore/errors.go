@@ -15,6 +15,9 @@ var (
 	// ErrConflict: the record has another version than the writer read, or
 	// exists although it was to be created, or is gone. mailbox.ClassConflict.
 	ErrConflict error = &fault{"mailtether: the stored token was changed by another writer", mailbox.ClassConflict}
+	// ErrDamaged: what stands in the store is no record any more. It can be
+	// deleted, and [Vault.Replace] does so. mailbox.ClassStorage.
+	ErrDamaged error = &fault{"mailtether: the stored token is damaged", mailbox.ClassStorage}
 	// ErrSealed: a sealed record cannot be opened. Wrong key, unknown key,
 	// damaged, cut or moved to another mailbox: the error never says which.
 	// mailbox.ClassConfig, since the keys or the database need the operator and

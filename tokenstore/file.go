@@ -30,10 +30,9 @@ import (
 // the files in clear. A deleted record leaves a file of some 200 bytes without
 // any secret, since its version must not be given again.
 //
-// A damaged file is an error of mailbox.ClassStorage with the Code "damaged" for
-// its own mailbox, and at the end of a list; the other records stay readable.
-// Delete replaces it, and so does connecting the mailbox again after a
-// disconnect.
+// A damaged file is ErrDamaged for its own mailbox, and at the end of a list; the
+// other records stay readable. Delete replaces it, and so does [Vault.Replace],
+// which is what connecting the mailbox again does.
 type File struct {
 	root   *os.Root
 	lock   io.Closer
@@ -143,7 +142,7 @@ func (f *File) Get(ctx context.Context, ref mailbox.Ref) (Record, error) {
 	case err != nil:
 		return Record{}, fileFailed("read token file", err)
 	case e.Ref != ref && e.Version != 0:
-		return Record{}, fileFailed("read token file", errDamaged)
+		return Record{}, fileFailed("read token file", ErrDamaged)
 	case e.Version == 0 || e.Deleted:
 		return Record{}, ErrNotFound
 	}
@@ -167,7 +166,7 @@ func (f *File) Put(ctx context.Context, rec Record) (Record, error) {
 		return Record{}, fileFailed(op, err)
 	}
 	if e.Version != 0 && e.Ref != rec.Ref {
-		return Record{}, fileFailed(op, errDamaged)
+		return Record{}, fileFailed(op, ErrDamaged)
 	}
 	now := e.Version
 	if e.Deleted {
@@ -193,7 +192,7 @@ func (f *File) Delete(ctx context.Context, ref mailbox.Ref) error {
 	defer f.order(name)()
 	e, err := f.read(name)
 	switch {
-	case errors.Is(err, errDamaged):
+	case errors.Is(err, ErrDamaged):
 		// What version it had is lost, but they follow the clock.
 	case err != nil:
 		return fileFailed("delete token file", err)
@@ -239,7 +238,7 @@ func (f *File) read(name string) (entry, error) {
 		return entry{}, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxEntry {
-		return entry{}, errDamaged
+		return entry{}, ErrDamaged
 	}
 	if tooOpen(info) {
 		if err := file.Chmod(fileMode); err != nil {
@@ -305,7 +304,7 @@ func fileFailed(op string, err error) error {
 		return err
 	}
 	e := &mailbox.Error{Op: op, Class: mailbox.ClassStorage, Err: err}
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, ErrDamaged) {
 		e.Code = "damaged"
 	}
 	return e

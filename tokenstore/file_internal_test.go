@@ -104,7 +104,7 @@ func FuzzParseEntry(f *testing.F) {
 	f.Add([]byte(`{"tenant":null,"sealed":"AAAA","version":-1}` + "\n"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if _, err := parseEntry(body); err != nil && err != errDamaged { //nolint:errorlint // the very value
+		if _, err := parseEntry(body); err != nil && err != ErrDamaged { //nolint:errorlint // the very value
 			t.Fatalf("error %v", err)
 		}
 		// With a checksum that fits, the content is reached.
@@ -112,7 +112,7 @@ func FuzzParseEntry(f *testing.F) {
 		file = append(append(file, '\n'), body...)
 		e, err := parseEntry(file)
 		if err != nil {
-			if err != errDamaged || e.Version != 0 || len(e.Sealed) != 0 { //nolint:errorlint // the very value
+			if err != ErrDamaged || e.Version != 0 || len(e.Sealed) != 0 { //nolint:errorlint // the very value
 				t.Fatalf("error %v with %d bytes", err, len(e.Sealed))
 			}
 			return

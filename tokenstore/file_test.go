@@ -314,7 +314,16 @@ func TestFileDamage(t *testing.T) {
 	if _, err := f.Put(t.Context(), record(ref, "new")); !errors.Is(err, mailbox.ClassStorage) {
 		t.Errorf("Put over a damaged file: %v", err)
 	}
-	// Delete repairs it.
+	// A new grant repairs it, and so does Delete.
+	vault := tokenstore.NewVault(f, newKeyring(t, "k1"))
+	if err := vault.Replace(t.Context(), ref, mailbox.Outlook, tokenstore.Token{Refresh: "new grant"}); err != nil {
+		t.Errorf("Replace: %v", err)
+	}
+	if tok, _, err := vault.Get(t.Context(), ref); err != nil || tok.Refresh != "new grant" {
+		t.Errorf("Get after Replace: %v", err)
+	}
+	write(t, nil)
+	check(t, "empty again")
 	if err := f.Delete(t.Context(), ref); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"time"
 	"unicode/utf8"
 
@@ -43,8 +42,6 @@ type entryJSON struct {
 	UpdatedAt time.Time            `json:"updated_at"`
 	Sealed    []byte               `json:"sealed,omitempty"`
 }
-
-var errDamaged = errors.New("a token file is damaged")
 
 // checkRecord refuses what would not come back as it was.
 func checkRecord(rec Record) error {
@@ -86,18 +83,18 @@ func hexSum(body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// parseEntry reads a file. The only error is errDamaged.
+// parseEntry reads a file. The only error is ErrDamaged.
 func parseEntry(b []byte) (entry, error) {
 	if len(b) < entryHead || !bytes.HasPrefix(b, []byte(entryMark)) || b[entryHead-1] != '\n' {
-		return entry{}, errDamaged
+		return entry{}, ErrDamaged
 	}
 	body, ok := bytes.CutSuffix(b[entryHead:], []byte("\n"))
 	if !ok || string(b[len(entryMark):entryHead-1]) != hexSum(body) {
-		return entry{}, errDamaged
+		return entry{}, ErrDamaged
 	}
 	var j entryJSON
 	if err := json.Unmarshal(body, &j); err != nil {
-		return entry{}, errDamaged
+		return entry{}, ErrDamaged
 	}
 	e := entry{
 		Deleted: j.Deleted,
@@ -107,7 +104,7 @@ func parseEntry(b []byte) (entry, error) {
 		},
 	}
 	if e.Version <= 0 || checkRecord(e.Record) != nil || e.Deleted && len(e.Sealed) > 0 {
-		return entry{}, errDamaged
+		return entry{}, ErrDamaged
 	}
 	return e, nil
 }

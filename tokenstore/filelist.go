@@ -34,7 +34,7 @@ func (f *File) List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[Reco
 				damaged = errors.Join(damaged, err)
 			case e.Version == 0 || e.Deleted:
 			case e.Tenant != tenant || fileOf(e.Ref) != path.Join(dir, name):
-				damaged = errors.Join(damaged, errDamaged)
+				damaged = errors.Join(damaged, ErrDamaged)
 			case !yield(e.Record, nil):
 				return
 			}
@@ -96,7 +96,7 @@ func (f *File) tenantOf(ctx context.Context, dir string) (mailbox.TenantID, erro
 			damaged = err
 		case e.Version == 0 || e.Deleted:
 		case dirOf(e.Tenant) != dir:
-			damaged = errDamaged
+			damaged = ErrDamaged
 		default:
 			return e.Tenant, nil
 		}

@@ -125,7 +125,7 @@ func within(ctx context.Context, timeout time.Duration, lease Lease) (context.Co
 
 // load reads the stored token. A missing one is a dead grant: it was erased.
 func (s *Source) load(ctx context.Context) (current, error) {
-	epoch := s.config.Vault.epoch.Load()
+	epoch := s.epoch.Load()
 	o, err := s.config.Vault.load(ctx, s.config.Ref)
 	switch {
 	case errors.Is(err, ErrNotFound):

@@ -2,6 +2,7 @@ package tokenstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -54,6 +55,7 @@ func (c SourceConfig) Format(f fmt.State, _ rune) {
 type Source struct {
 	config SourceConfig
 	early  time.Duration
+	epoch  *atomic.Int64 // of the vault, for the mailbox
 	held   atomic.Pointer[held]
 	// refusal is read and written by flights only, which do not overlap.
 	refusal refusal
@@ -72,10 +74,11 @@ func NewSource(c SourceConfig) *Source {
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
 	}
-	return &Source{
-		config: c,
-		early:  jitter(c.Early),
+	s := &Source{config: c, early: jitter(c.Early)}
+	if c.Vault != nil {
+		s.epoch = c.Vault.epoch(c.Ref)
 	}
+	return s
 }
 
 // jitter returns up to a fifth more than early.
@@ -99,14 +102,16 @@ func (s *Source) Token(ctx context.Context, req mailbox.TokenRequest) (mailbox.A
 	if v == nil || s.config.Client == nil || s.config.Client.Provider == nil {
 		return "", s.failed(mailbox.Invalid("SourceConfig", "a Vault and a Client with a Provider", "lacks one of them"))
 	}
-	if h := s.held.Load(); h != nil && h.epoch == v.epoch.Load() && h.serves(req, time.Now()) {
+	if h := s.held.Load(); h != nil && h.epoch == s.epoch.Load() && h.serves(req, time.Now()) {
 		return h.token.Access, nil
 	}
 	for {
 		f := v.flights.join(ctx, s.config.Ref, req.Claims, func(ctx context.Context) (held, error) {
 			return s.renew(ctx, req)
 		})
-		switch h, ok, err := f.wait(ctx, req); {
+		switch h, ok, err := s.wait(ctx, f, req); {
+		case err == errEarly:
+			return h.token.Access, nil
 		case err != nil:
 			if t, ok := s.inHand(ctx, req, err); ok {
 				return t, nil
@@ -119,12 +124,35 @@ func (s *Source) Token(ctx context.Context, req mailbox.TokenRequest) (mailbox.A
 	}
 }
 
+// earlyWait is how long a caller waits for an early refresh, before it goes on
+// with the token that is still valid.
+const earlyWait = time.Second
+
+// errEarly tells that an early refresh takes its time.
+var errEarly = errors.New("the refresh goes on")
+
+// wait waits for a flight; not for long where the token in hand will do, which it
+// then returns with errEarly.
+func (s *Source) wait(ctx context.Context, f *flight, req mailbox.TokenRequest) (*held, bool, error) {
+	h := s.held.Load()
+	if h == nil || h.epoch != s.epoch.Load() || !h.covers(req, nil, time.Now()) {
+		return f.wait(ctx, req)
+	}
+	early, cancel := context.WithTimeoutCause(ctx, earlyWait, errEarly)
+	defer cancel()
+	next, ok, err := f.wait(early, req)
+	if !ok && context.Cause(early) == errEarly {
+		return h, false, errEarly
+	}
+	return next, ok, err
+}
+
 // inHand returns the token that was handed out last, if it still does where
 // nothing better is to be had: the store cannot be read.
 func (s *Source) inHand(ctx context.Context, req mailbox.TokenRequest, err error) (mailbox.AccessToken, bool) {
 	now := time.Now()
 	h := s.held.Load()
-	if h == nil || h.epoch != s.config.Vault.epoch.Load() || ctx.Err() != nil || !h.covers(req, err, now) {
+	if h == nil || h.epoch != s.epoch.Load() || ctx.Err() != nil || !h.covers(req, err, now) {
 		return "", false
 	}
 	next := h.postponed(err, now)

@@ -3,6 +3,7 @@ package tokenstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -422,5 +423,50 @@ func TestSourceHidesTheCall(t *testing.T) {
 	ctx := mailbox.WithCall(t.Context(), mailbox.Call{Method: "messages.send", Units: 100})
 	if _, err := f.source.Token(ctx, mailbox.TokenRequest{Rejected: "access-0"}); err != nil {
 		t.Errorf("Token: %v (%v)", err, errors.Unwrap(err))
+	}
+}
+
+// An endpoint that hangs holds nobody up while the token is valid.
+func TestEarlyRefreshThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.want(t, "access-0")
+		time.Sleep(56 * time.Minute)
+		f.service.delay = 20 * time.Second
+		began := time.Now()
+		f.want(t, "access-0")
+		f.want(t, "access-0") // waits for the same refresh
+		if waited := time.Since(began); waited > 3*time.Second {
+			t.Errorf("two callers waited for %s", waited)
+		}
+		time.Sleep(20 * time.Second)
+		f.want(t, "access-1")
+		f.wantRequests(t, 1)
+		// Without a valid token there is nothing to go on with.
+		time.Sleep(2 * time.Hour)
+		f.want(t, "access-2")
+	})
+}
+
+// What happens to one mailbox seldom makes others read the store.
+func TestOtherMailboxesKeepTheirTokens(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	kept := 0
+	for i := range 200 {
+		f.store.fail(nil, nil)
+		f.want(t, "access-0")
+		other := mailbox.Ref{Tenant: ref.Tenant, Mailbox: mailbox.MailboxID(fmt.Sprint("other-", i))}
+		if err := f.vault.Delete(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		f.store.fail(errors.New("down"), nil)
+		if _, err := f.source.Token(t.Context(), mailbox.TokenRequest{}); err == nil {
+			kept++
+		}
+	}
+	if kept < 180 {
+		t.Errorf("after %d of 200 writes for others, the store was read", 200-kept)
 	}
 }

@@ -43,7 +43,8 @@ func (rec Record) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(rec
 // Failures other than those named below may be any error; the Vault gives them
 // mailbox.ClassStorage.
 type Store interface {
-	// Get returns the record of a mailbox, or ErrNotFound.
+	// Get returns the record of a mailbox, or ErrNotFound. A store that can tell
+	// that what it has is no record any more returns ErrDamaged.
 	Get(ctx context.Context, ref mailbox.Ref) (Record, error)
 	// Put writes rec if the stored version still is rec.Version; 0 creates. It
 	// returns the record as stored, with its new version. ErrConflict tells that

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -33,9 +34,12 @@ type Vault struct {
 	store Store
 	aead  AEAD
 
-	// epoch counts the writes that did not come from a refresh (connect,
-	// disconnect), so that sources drop the tokens they hold in memory.
-	epoch atomic.Int64
+	// epochs count the writes that did not come from a refresh (connect,
+	// disconnect), so that sources drop the tokens they hold in memory. Mailboxes
+	// share them by a hash: a source that drops its token for another mailbox only
+	// reads the store once more.
+	epochs [256]atomic.Int64
+	seed   maphash.Seed
 
 	flights flights   // refreshes that are running
 	seen    sightings // records
@@ -52,8 +56,14 @@ func NewVault(s Store, a AEAD) *Vault {
 		aead:    a,
 		flights: newFlights(),
 		seen:    newSightings(maxSightings),
+		seed:    maphash.MakeSeed(),
 		unsaved: make(map[mailbox.Ref]unsaved),
 	}
+}
+
+// epoch returns the epoch of a mailbox.
+func (v *Vault) epoch(ref mailbox.Ref) *atomic.Int64 {
+	return &v.epochs[maphash.Comparable(v.seed, ref)%uint64(len(v.epochs))]
 }
 
 // Format prints nothing of what is inside, with every verb.
@@ -70,15 +80,24 @@ func (v *Vault) Get(ctx context.Context, ref mailbox.Ref) (Token, int64, error) 
 // Put seals and stores t if the stored version still is version; 0 creates. It
 // returns the new version. ErrConflict tells that it is not: see [Store.Put].
 func (v *Vault) Put(ctx context.Context, ref mailbox.Ref, provider mailbox.ProviderName, t Token, version int64) (int64, error) {
-	defer v.epoch.Add(1)
+	if err := v.ready(ref); err != nil {
+		return 0, err
+	}
+	defer v.epoch(ref).Add(1)
 	return v.put(ctx, ref, provider, t, version)
 }
 
 // Replace stores t over whatever there is for the mailbox, also over a record
-// that cannot be opened any more: a new grant outranks every older one.
+// that cannot be opened or read any more: a new grant outranks every older one.
 func (v *Vault) Replace(ctx context.Context, ref mailbox.Ref, provider mailbox.ProviderName, t Token) error {
 	for range maxConflicts {
 		_, version, err := v.Get(ctx, ref)
+		if errors.Is(err, ErrDamaged) {
+			if err := v.Delete(ctx, ref); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrSealed) {
 			return err
 		}
@@ -99,10 +118,10 @@ var errTooManyConflicts = errors.New("the store reports a conflict over and over
 // Delete erases the token of a mailbox. It is no error if there is none.
 // Sources of this Vault forget the access token they hold.
 func (v *Vault) Delete(ctx context.Context, ref mailbox.Ref) error {
-	defer v.epoch.Add(1)
 	if err := v.ready(ref); err != nil {
 		return err
 	}
+	defer v.epoch(ref).Add(1)
 	v.forgetUnsaved(ref)
 	old := v.seen.of(ref)
 	if err := v.store.Delete(ctx, ref); err != nil {

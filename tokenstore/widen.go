@@ -2,7 +2,6 @@ package tokenstore
 
 import (
 	"context"
-	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
@@ -42,16 +41,16 @@ func (s *Source) Widen(ctx context.Context, scopes []string) (Token, error) {
 			return Token{}, s.failed(f.err)
 		default:
 			// Other sources of the mailbox hold a token that can do less.
-			v.epoch.Add(1)
+			s.epoch.Add(1)
 			return f.held.token, nil
 		}
 	}
 }
 
 // widen is renew for other scopes.
-func (s *Source) widen(ctx context.Context, scopes []string) (held, error) {
+func (s *Source) widen(flight context.Context, scopes []string) (held, error) {
 	v, ref := s.config.Vault, s.config.Ref
-	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	ctx, cancel := context.WithTimeout(flight, s.config.Timeout)
 	defer cancel()
 	if locker, ok := v.store.(Locker); ok {
 		lease, err := locker.Lock(ctx, ref)
@@ -59,11 +58,8 @@ func (s *Source) widen(ctx context.Context, scopes []string) (held, error) {
 			return held{}, storeFailed("lock token", ref, err)
 		}
 		defer lease.Release()
-		// Nothing is asked under a lease that is about to end, and there has to be
-		// time to store what comes of it.
-		room := min(saveTimeout, time.Until(lease.Until)/2)
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, lease.Until.Add(-room))
+		ctx, cancel = within(flight, s.config.Timeout, lease)
 		defer cancel()
 	}
 	for range maxRounds {

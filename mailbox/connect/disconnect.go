@@ -69,7 +69,7 @@ func (c *Connector) disconnect(ctx context.Context, a mailbox.Account) error {
 		return err
 	}
 	token, unreadable := c.revocable(ctx, a)
-	if unreadable != nil && !errors.Is(unreadable, tokenstore.ErrSealed) {
+	if unreadable != nil && !errors.Is(unreadable, tokenstore.ErrSealed) && !errors.Is(unreadable, tokenstore.ErrDamaged) {
 		return unreadable // a store: the next try may still revoke
 	}
 	revoked := unreadable

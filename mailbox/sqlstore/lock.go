@@ -31,8 +31,14 @@ func (s *Tokens) Lock(ctx context.Context, ref mailbox.Ref) (tokenstore.Lease, e
 	}
 	holder := rand.Text()
 	for wait := minLockWait; ; wait = min(wait*3/2, maxLockWait) {
+		if err := ctx.Err(); err != nil {
+			return tokenstore.Lease{}, failed(ctx, op, ref.Mailbox, err)
+		}
 		asked := time.Now()
-		n, err := s.store.exec(ctx, s.sql.lock, string(ref.Tenant), string(ref.Mailbox), holder, s.store.leaseTTL.Microseconds())
+		n, err := s.tryLock(ctx, ref, holder)
+		if err == nil && n == 1 {
+			err = ctx.Err() // too late for the caller
+		}
 		if err != nil {
 			s.release(ctx, ref, holder, undoTimeout) // it may have been granted all the same
 			return tokenstore.Lease{}, failed(ctx, op, ref.Mailbox, err)
@@ -52,6 +58,17 @@ func (s *Tokens) Lock(ctx context.Context, ref mailbox.Ref) (tokenstore.Lease, e
 			return tokenstore.Lease{}, failed(ctx, op, ref.Mailbox, err)
 		}
 	}
+}
+
+// tryLock asks for the lock once. A statement that is cancelled may be carried out
+// nevertheless, and later than the one that undoes it: so it is given a moment to
+// end after ctx has.
+func (s *Tokens) tryLock(ctx context.Context, ref mailbox.Ref, holder string) (int64, error) {
+	statement, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(undoTimeout, cancel) })
+	defer stop()
+	return s.store.exec(statement, s.sql.lock, string(ref.Tenant), string(ref.Mailbox), holder, s.store.leaseTTL.Microseconds())
 }
 
 func (s *Tokens) release(ctx context.Context, ref mailbox.Ref, holder string, limit time.Duration) {
