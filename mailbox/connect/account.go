@@ -33,6 +33,9 @@ type AccountStore interface {
 	// last pair, with a zero Account. Ranging again starts over; stopping early
 	// releases everything.
 	List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[mailbox.Account, error]
+	// Children ranges over the accounts of a tenant whose Parent is the mailbox,
+	// whatever their state, as List does.
+	Children(ctx context.Context, parent mailbox.Ref) iter.Seq2[mailbox.Account, error]
 	// InUse counts the accounts of all tenants that have the provider and the
 	// subject and are in a state other than mailbox.StateDisconnected. It is the
 	// only query that crosses tenants, and tells nothing but a number: whether
@@ -134,8 +137,17 @@ func (m *Memory) InUse(ctx context.Context, provider mailbox.ProviderName, subje
 // List implements [AccountStore]. It ranges over the accounts as they were when
 // ranging began.
 func (m *Memory) List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[mailbox.Account, error] {
+	return m.list(ctx, tenant, func(mailbox.Account) bool { return true })
+}
+
+// Children implements [AccountStore], as List does.
+func (m *Memory) Children(ctx context.Context, parent mailbox.Ref) iter.Seq2[mailbox.Account, error] {
+	return m.list(ctx, parent.Tenant, func(a mailbox.Account) bool { return a.Parent == parent.Mailbox })
+}
+
+func (m *Memory) list(ctx context.Context, tenant mailbox.TenantID, want func(mailbox.Account) bool) iter.Seq2[mailbox.Account, error] {
 	return func(yield func(mailbox.Account, error) bool) {
-		for _, a := range m.snapshot(tenant) {
+		for _, a := range m.snapshot(tenant, want) {
 			if err := ctx.Err(); err != nil {
 				yield(mailbox.Account{}, err)
 				return
@@ -150,12 +162,14 @@ func (m *Memory) List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[ma
 	}
 }
 
-func (m *Memory) snapshot(tenant mailbox.TenantID) []mailbox.Account {
+func (m *Memory) snapshot(tenant mailbox.TenantID, want func(mailbox.Account) bool) []mailbox.Account {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	accounts := make([]mailbox.Account, 0, len(m.accounts[tenant]))
+	var accounts []mailbox.Account
 	for _, a := range m.accounts[tenant] {
-		accounts = append(accounts, cloneAccount(a))
+		if want(a) {
+			accounts = append(accounts, cloneAccount(a))
+		}
 	}
 	return accounts
 }

@@ -114,11 +114,11 @@ func (c *Connector) children(ctx context.Context, parent mailbox.Account) ([]mai
 		}
 	}
 	var children []mailbox.Account
-	for a, err := range c.config.Accounts.List(ctx, parent.Tenant) {
+	for a, err := range c.config.Accounts.Children(ctx, parent.Ref) {
 		if err != nil {
 			return nil, err
 		}
-		if a.Access == mailbox.AccessShared && a.Parent == parent.Mailbox && a.State != mailbox.StateDisconnected {
+		if a.Access == mailbox.AccessShared && a.State != mailbox.StateDisconnected {
 			children = append(children, a)
 		}
 	}

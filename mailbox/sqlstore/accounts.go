@@ -21,12 +21,14 @@ type Accounts struct {
 	sql   accountStatements
 }
 
-type accountStatements struct{ get, list, inUse, create, update, version, linked string }
+type accountStatements struct{ get, list, children, inUse, create, update, version, linked string }
 
 func accountSQL(d Dialect) accountStatements {
 	return accountStatements{
-		get:   d.sql(`SELECT version, document FROM mailtether_accounts WHERE tenant = $1 AND mailbox = $2`),
-		list:  d.sql(`SELECT mailbox, version, document FROM mailtether_accounts WHERE tenant = $1 AND mailbox > $2 ORDER BY mailbox LIMIT $3`),
+		get:  d.sql(`SELECT version, document FROM mailtether_accounts WHERE tenant = $1 AND mailbox = $2`),
+		list: d.sql(`SELECT mailbox, version, document FROM mailtether_accounts WHERE tenant = $1 AND mailbox > $2 ORDER BY mailbox LIMIT $3`),
+		children: d.sql(`SELECT mailbox, version, document FROM mailtether_accounts
+			WHERE tenant = $1 AND mailbox > $2 AND parent = $4 AND parent <> '' ORDER BY mailbox LIMIT $3`),
 		inUse: d.sql(`SELECT COUNT(*) FROM mailtether_accounts WHERE subject = $1 AND provider = $2 AND state <> $3`),
 		// The conflict may be one of the key or of the link.
 		create: d.sql(`INSERT INTO mailtether_accounts
@@ -135,20 +137,32 @@ func (s *Accounts) refused(ctx context.Context, ref mailbox.Ref, reason, err err
 // written meanwhile may be seen in either state.
 func (s *Accounts) List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[mailbox.Account, error] {
 	return pages(ctx,
-		func(after string) ([]mailbox.Account, error) { return s.page(ctx, tenant, after) },
+		func(after string) ([]mailbox.Account, error) {
+			return s.page(ctx, mailbox.Ref{Tenant: tenant, Mailbox: anyMailbox}, s.sql.list, after)
+		},
 		func(a mailbox.Account) string { return string(a.Mailbox) })
 }
 
-func (s *Accounts) page(ctx context.Context, tenant mailbox.TenantID, after string) ([]mailbox.Account, error) {
+// Children implements [connect.AccountStore], as List does.
+func (s *Accounts) Children(ctx context.Context, parent mailbox.Ref) iter.Seq2[mailbox.Account, error] {
+	return pages(ctx,
+		func(after string) ([]mailbox.Account, error) {
+			return s.page(ctx, parent, s.sql.children, after, column(parent.Mailbox))
+		},
+		func(a mailbox.Account) string { return string(a.Mailbox) })
+}
+
+// page reads the page of a list behind the mailbox after.
+func (s *Accounts) page(ctx context.Context, of mailbox.Ref, statement, after string, more ...any) ([]mailbox.Account, error) {
 	const op = "list accounts"
-	if err := s.ready(ctx, mailbox.Ref{Tenant: tenant, Mailbox: anyMailbox}); err != nil {
+	if err := s.ready(ctx, of); err != nil {
 		return nil, err
 	}
 	var page []mailbox.Account
 	err := s.store.retry(ctx, func() error {
 		page = nil
-		return s.store.each(ctx, s.sql.list, []any{string(tenant), after, pageSize}, func(rows *sql.Rows) error {
-			ref := mailbox.Ref{Tenant: tenant}
+		return s.store.each(ctx, statement, append([]any{string(of.Tenant), after, pageSize}, more...), func(rows *sql.Rows) error {
+			ref := mailbox.Ref{Tenant: of.Tenant}
 			var version int64
 			var document []byte
 			if err := rows.Scan((*string)(&ref.Mailbox), &version, &document); err != nil {

@@ -42,6 +42,7 @@ func TestAccountStore(t *testing.T, open func(t *testing.T) connect.AccountStore
 		{"a link that is changed is free at once", accountLinkChanged},
 		{"use is counted by provider and subject", accountInUse},
 		{"a list has every account of the tenant once", accountList},
+		{"children are the accounts that name the parent", accountChildren},
 		{"concurrent updates are never lost", accountConcurrent},
 		{"of many mailboxes for one subject one wins", accountConcurrentLink},
 		{"a cancelled context fails", accountCancelled},
@@ -262,6 +263,53 @@ func accountList(t *testing.T, s connect.AccountStore) {
 	}
 }
 
+func accountChildren(t *testing.T, s connect.AccountStore) {
+	children := func(parent mailbox.Ref) []string {
+		t.Helper()
+		names := []string{}
+		for a, err := range s.Children(t.Context(), parent) {
+			if err != nil {
+				t.Fatalf("Children: %v", err)
+			}
+			names = append(names, a.Ref.String())
+		}
+		slices.Sort(names)
+		return names
+	}
+	put := func(tenant mailbox.TenantID, id, parent mailbox.MailboxID, state mailbox.AccountState) {
+		t.Helper()
+		a := account(mailbox.Ref{Tenant: tenant, Mailbox: id})
+		a.Parent, a.State = parent, state
+		putAccount(t, s, a)
+	}
+	put("tenant", "parent", "", mailbox.StateConnected)
+	put("tenant", "other parent", "", mailbox.StateConnected)
+	want := []string{}
+	for i := range 250 { // more than a page of any likely size
+		id := mailbox.MailboxID(fmt.Sprintf("%03d", i))
+		put("tenant", id, "parent", []mailbox.AccountState{mailbox.StateConnected, mailbox.StateDisconnected}[i%2])
+		want = append(want, "tenant/"+string(id))
+	}
+	put("tenant", "adopted", "other parent", mailbox.StateConnected)
+	put("other", "namesake", "parent", mailbox.StateConnected)
+	for _, c := range []struct {
+		parent mailbox.Ref
+		want   []string
+	}{
+		{mailbox.Ref{Tenant: "tenant", Mailbox: "parent"}, want},
+		{mailbox.Ref{Tenant: "tenant", Mailbox: "other parent"}, []string{"tenant/adopted"}},
+		{mailbox.Ref{Tenant: "other", Mailbox: "parent"}, []string{"other/namesake"}},
+		{mailbox.Ref{Tenant: "tenant", Mailbox: "001"}, []string{}},
+	} {
+		if diff := cmp.Diff(c.want, children(c.parent)); diff != "" {
+			t.Errorf("children of %s (-want +got):\n%s", c.parent, diff)
+		}
+	}
+	for range s.Children(t.Context(), mailbox.Ref{Tenant: "tenant", Mailbox: "parent"}) {
+		break // must release everything
+	}
+}
+
 func accountConcurrent(t *testing.T, s connect.AccountStore) {
 	putAccount(t, s, account(accountRef))
 	const writers, writes = 8, 10
@@ -308,6 +356,10 @@ func accountCancelled(t *testing.T, s connect.AccountStore) {
 	for _, err = range s.List(ctx, accountRef.Tenant) {
 	}
 	wantCancelled(t, "List", err)
+	err = nil
+	for _, err = range s.Children(ctx, accountRef) {
+	}
+	wantCancelled(t, "Children", err)
 	wantAccount(t, s, a)
 }
 

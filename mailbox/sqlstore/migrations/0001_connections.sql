@@ -17,6 +17,8 @@ CREATE TABLE mailtether_accounts (
 
 CREATE UNIQUE INDEX mailtether_accounts_link ON mailtether_accounts (link) WHERE link <> '';
 
+CREATE INDEX mailtether_accounts_parent ON mailtether_accounts (tenant, parent, mailbox) WHERE parent <> '';
+
 CREATE INDEX mailtether_accounts_subject ON mailtether_accounts (subject, provider);
 
 CREATE TABLE mailtether_states (
