@@ -24,8 +24,9 @@ type ruling struct {
 // working: it is not for the operator, and must not stop the app as a whole.
 //
 // 50034 and 51004 mean "no such user here", 90002 "no such directory": at a
-// sign-in that is the wrong account, at a refresh the account is gone. OAuthError does not know which it
-// is, so the class is that of the sign-in and the cause that of the refresh.
+// sign-in that is the wrong account, at a refresh the account is gone. OAuthError
+// does not know which it is, so the class is that of the sign-in and the cause
+// that of the refresh.
 var aadsts = []struct {
 	ruling
 	numbers []int

@@ -43,8 +43,8 @@ const (
 // repeated: state and code work once.
 //
 // Errors, by class: ClassBadCallback (a callback of no flow of this browser, or
-// a code or an ID token that does not work: start again), ClassDeclined, ClassConsent with a
-// [*ConsentError], ClassWrongAccount with a [*WrongAccountError], ClassConflict
+// a code or an ID token that does not work: start again), ClassDeclined,
+// ClassConsent with a [*ConsentError], ClassWrongAccount with a [*WrongAccountError], ClassConflict
 // with ErrLinked, ClassAdmin (offer [Connector.AdminConsent]), ClassNoMailbox,
 // ClassConfig (the app's registration), ClassUnavailable, ClassThrottled and
 // ClassStorage. None of them changes what was connected before.
