@@ -29,10 +29,10 @@ func (p *Provider) AppScopes(want mailbox.Capabilities) ([]string, mailbox.AppFl
 
 // IdentifyAccount implements [mailbox.AccountIdentifier] for mailbox.AccessApp.
 // Subject is empty, since what could be looked up depends on the scopes: the
-// address decides, and a mailbox that was renamed is another account. The profile, as far as a scope reads it, proves that there is
-// a mailbox, and tells its primary address if another one was given. With
-// gmail.send alone nothing can be asked: that Google gave a token in the name of
-// the address is all there is.
+// address decides, and a mailbox that was renamed is another account. The profile,
+// as far as a scope reads it, proves that there is a mailbox, and tells its
+// primary address if another one was given. With gmail.send alone nothing can be
+// asked: that Google gave a token in the name of the address is all there is.
 func (p *Provider) IdentifyAccount(ctx context.Context, a mailbox.Account, s mailbox.Session) (mailbox.Identity, error) {
 	const op = "identify account"
 	opened, err := p.Open(a, s)
