@@ -169,7 +169,7 @@ func (d delegating) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := req.ParseForm(); err != nil {
 		return nil, err
 	}
-	jws, err := jose.ParseSigned(req.Form.Get("assertion"), []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(req.Form.Get("assertion"), []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return nil, err
 	}

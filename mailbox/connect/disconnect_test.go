@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"sync"
@@ -68,8 +69,7 @@ func (r *witness) all() []string {
 // after one step: from then on nothing works.
 type machine struct {
 	*connect.Memory
-	tokens tokenstore.Store
-	net    http.RoundTripper
+	net http.RoundTripper
 
 	mu    sync.Mutex
 	did   []string
@@ -102,6 +102,30 @@ func (m *machine) Get(ctx context.Context, r mailbox.Ref) (a mailbox.Account, er
 func (m *machine) Put(ctx context.Context, a mailbox.Account) (put mailbox.Account, err error) {
 	err = m.step(fmt.Sprintf("write %s %s", a.Mailbox, a.State), func() (err error) { put, err = m.Memory.Put(ctx, a); return err })
 	return put, err
+}
+
+func (m *machine) Children(ctx context.Context, parent mailbox.Ref) iter.Seq2[mailbox.Account, error] {
+	return func(yield func(mailbox.Account, error) bool) {
+		var all []mailbox.Account
+		err := m.step("", func() error {
+			for a, err := range m.Memory.Children(ctx, parent) {
+				if err != nil {
+					return err
+				}
+				all = append(all, a)
+			}
+			return nil
+		})
+		if err != nil {
+			yield(mailbox.Account{}, err)
+			return
+		}
+		for _, a := range all {
+			if !yield(a, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (m *machine) InUse(ctx context.Context, p mailbox.ProviderName, subject string) (n int, err error) {
