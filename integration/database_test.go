@@ -136,8 +136,13 @@ func newStore(t testing.TB, db *sql.DB, d database, o sqlstore.Options) *sqlstor
 // migrated returns a store with all its tables, and the database that it is on.
 func migrated(t testing.TB, d database) (*sqlstore.Store, *sql.DB) {
 	t.Helper()
+	return migratedWith(t, d, sqlstore.Options{})
+}
+
+func migratedWith(t testing.TB, d database, o sqlstore.Options) (*sqlstore.Store, *sql.DB) {
+	t.Helper()
 	db := openDB(t, d)
-	store := newStore(t, db, d, sqlstore.Options{})
+	store := newStore(t, db, d, o)
 	if err := store.Migrate(t.Context()); err != nil {
 		t.Fatalf("Migrate: %v (%v)", err, unwrapped(err))
 	}

@@ -2,9 +2,11 @@ package integration
 
 import (
 	"testing"
+	"time"
 
 	"github.com/mailtether/mailtether/mailbox/connect"
 	"github.com/mailtether/mailtether/mailbox/connect/connecttest"
+	"github.com/mailtether/mailtether/mailbox/sqlstore"
 	"github.com/mailtether/mailtether/tokenstore"
 	"github.com/mailtether/mailtether/tokenstore/tokenstoretest"
 )
@@ -32,6 +34,12 @@ func TestSuites(t *testing.T) {
 			t.Run("tokens", func(t *testing.T) {
 				tokenstoretest.TestStore(t, func(t *testing.T) tokenstore.Store {
 					store, _ := migrated(t, b.make(t))
+					return store.Tokens()
+				})
+			})
+			t.Run("leases", func(t *testing.T) {
+				tokenstoretest.TestLeases(t, func(t *testing.T, life time.Duration) tokenstore.Store {
+					store, _ := migratedWith(t, b.make(t), sqlstore.Options{LeaseTTL: life})
 					return store.Tokens()
 				})
 			})
