@@ -202,7 +202,14 @@ func TestConnectAppByServiceAccount(t *testing.T) {
 	h := newHost(t, func(c *connect.Config) {
 		d := delegating{newOrganisation(c.Apps[0].Provider.(*service)), subjects}
 		c.Apps[0].Provider, c.Apps[0].Transport, c.Apps[0].ServiceAccountKey = d, d, file
+		c.Apps[0].RedirectURL, c.Apps[0].AdminRedirectURL = "", "" // no user connects with it
 	})
+	user := request()
+	user.Mailbox = "of a user"
+	_, err = h.Start(t.Context(), user)
+	if fe, ok := errors.AsType[*mailbox.FieldError](err); !ok || fe.Field != "app" {
+		t.Errorf("Start without a redirect URL: %v", err)
+	}
 	for _, name := range []string{"sales", "info"} {
 		r := appRequest()
 		r.Provider, r.Directory, r.Mailbox, r.Address = mailbox.Gmail, "", mailbox.MailboxID(name), name+"@example.com"

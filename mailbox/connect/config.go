@@ -27,7 +27,8 @@ type App struct {
 	ClientSecret string `json:"-" xml:"-"`
 	// RedirectURL is where the provider sends the browser back to, exactly as
 	// registered: https, or http to a loopback address. Give every provider one
-	// of its own.
+	// of its own. Only an app with a ServiceAccountKey may do without: no user can
+	// connect with it then.
 	RedirectURL string
 	// AdminRedirectURL is where the provider sends an administrator back to after
 	// consenting for an organisation; empty means that none can be asked.
@@ -259,8 +260,11 @@ func (a *App) check(field string) error {
 		return mailbox.Invalid(field+".ClientID", "the client ID of the registration", "is empty")
 	}
 	o := a.Provider.OAuth()
-	endpoints := map[string]string{".RedirectURL": a.RedirectURL, ".Provider.AuthURL": o.AuthURL, ".Provider.TokenURL": o.TokenURL}
-	if a.AdminRedirectURL == a.RedirectURL {
+	endpoints := map[string]string{".Provider.AuthURL": o.AuthURL, ".Provider.TokenURL": o.TokenURL}
+	if a.RedirectURL != "" || len(a.ServiceAccountKey) == 0 {
+		endpoints[".RedirectURL"] = a.RedirectURL
+	}
+	if a.AdminRedirectURL != "" && a.AdminRedirectURL == a.RedirectURL {
 		return mailbox.Invalid(field+".AdminRedirectURL", "another URL than RedirectURL", "is the same")
 	}
 	for name, optional := range map[string]string{

@@ -114,6 +114,9 @@ func (c *Connector) start(ctx context.Context, r StartRequest) (Started, error) 
 	if err != nil {
 		return Started{}, err
 	}
+	if app.RedirectURL == "" {
+		return Started{}, mailbox.Invalid("app", "one with a RedirectURL", "has none")
+	}
 	if r.Need == 0 {
 		r.Need = r.Want
 	}
