@@ -155,9 +155,14 @@ func (a *assassin) killAny(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.killed = true
-	a.err = a.fleet.replace(ctx, names[rand.IntN(len(names))])
+	a.mu.Unlock()
+	// Not under the lock: a process whose token is not stored yet is let finish,
+	// and tells where it is on the way.
+	err := a.fleet.replace(ctx, names[rand.IntN(len(names))])
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err = err
 }
 
 func (a *assassin) done() error {
