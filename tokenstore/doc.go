@@ -41,8 +41,8 @@
 //
 // # Secrets
 //
-// [Token], [Secret], [Key], [ServiceAccount] and everything that holds one print as "[redacted]"
-// with every verb of fmt but %p, as JSON and in log/slog. fmt cannot call methods
-// on unexported fields, so a host that keeps a Token or Secret in an unexported
-// field of its own type must not print that type.
+// [Token], [Secret], [Key], [ServiceAccount] and everything that holds one print
+// as "[redacted]" with every verb of fmt but %p, as JSON and in log/slog. fmt
+// cannot call methods on unexported fields, so a host that keeps a Token or Secret
+// in an unexported field of its own type must not print that type.
 package tokenstore
