@@ -107,6 +107,15 @@ func (s *AppSource) get(ctx context.Context, req mailbox.TokenRequest) (mailbox.
 	}
 }
 
+// Retry makes the next Token ask the provider again, although it refused the app a
+// moment ago: an administrator may have acted since. Otherwise that is believed
+// for 5 minutes.
+func (s *AppSource) Retry() {
+	if s.token != nil {
+		forget(&s.token.refusal)
+	}
+}
+
 // tell calls OnDead if this source has not done so a while ago. The refusal may
 // be one that another source has met.
 func (s *AppSource) tell(ctx context.Context, e *mailbox.Error) {
@@ -147,7 +156,7 @@ func (s *AppSource) renew(ctx context.Context, req mailbox.TokenRequest) (held, 
 
 // ask makes the request, unless the same was refused a while ago.
 func (s *AppSource) ask(ctx context.Context, now time.Time) (Token, error) {
-	if err := s.token.refusal.standing(0, "", now); err != nil {
+	if err := s.token.refusal.Load().standing(0, "", now); err != nil {
 		return Token{}, err
 	}
 	var t Token
@@ -161,7 +170,7 @@ func (s *AppSource) ask(ctx context.Context, now time.Time) (Token, error) {
 		err = mailbox.Invalid("Flow", "a flow of mailbox.AppProvider", "is unknown")
 	}
 	if err == nil {
-		s.token.refusal = refusal{}
+		s.token.refusal.Store(nil)
 		return t, nil
 	}
 	e := asError(err)
@@ -169,7 +178,7 @@ func (s *AppSource) ask(ctx context.Context, now time.Time) (Token, error) {
 	if grantEnded(e.Class) {
 		pause = deadPause
 	}
-	s.token.refusal = refusal{err: e, until: time.Now().Add(pause)}
+	s.token.refusal.Store(&refusal{err: e, until: time.Now().Add(pause)})
 	return Token{}, e
 }
 
@@ -183,8 +192,7 @@ type appToken struct {
 	early   time.Duration
 	held    atomic.Pointer[held]
 	flights flights
-	// refusal is read and written by flights only, which do not overlap.
-	refusal refusal
+	refusal atomic.Pointer[refusal] // nil after a success
 }
 
 // appKey says what a token is for.

@@ -3,6 +3,7 @@ package tokenstore
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -158,7 +159,7 @@ var errSuperseded = errors.New("the stored token was replaced meanwhile")
 
 // ask asks the token endpoint for the successor of cur.
 func (s *Source) ask(ctx context.Context, cur current, req mailbox.TokenRequest) (Token, error) {
-	if err := s.refusal.standing(cur.version, req.Claims, time.Now()); err != nil {
+	if err := s.refusal.Load().standing(cur.version, req.Claims, time.Now()); err != nil {
 		return Token{}, err
 	}
 	err := error(&mailbox.Error{Op: "refresh token", Class: mailbox.ClassReconnect, Code: "no_refresh_token"})
@@ -167,7 +168,7 @@ func (s *Source) ask(ctx context.Context, cur current, req mailbox.TokenRequest)
 		if next, err = s.config.Client.Refresh(ctx, RefreshRequest{
 			Refresh: cur.token.Refresh, Directory: s.config.Directory, Claims: req.Claims,
 		}); err == nil {
-			s.refusal = refusal{}
+			s.refusal.Store(nil)
 			return next.after(cur.token), nil
 		}
 	}
@@ -182,7 +183,7 @@ func (s *Source) ask(ctx context.Context, cur current, req mailbox.TokenRequest)
 		pause = deadPause
 		tellDead(ctx, s.config.OnDead, s.failed(e), cur.version)
 	}
-	s.refusal = refusal{err: e, version: cur.version, claims: req.Claims, until: time.Now().Add(pause)}
+	s.refusal.Store(&refusal{err: e, version: cur.version, claims: req.Claims, until: time.Now().Add(pause)})
 	return Token{}, e
 }
 
@@ -201,9 +202,17 @@ func (s *Source) explain(e *mailbox.Error, t Token) {
 	})
 }
 
+// forget forgets that a grant was refused. A pause that the provider asked for is
+// kept.
+func forget(remembered *atomic.Pointer[refusal]) {
+	if r := remembered.Load(); r != nil && grantEnded(r.err.Class) {
+		remembered.CompareAndSwap(r, nil)
+	}
+}
+
 // standing returns the remembered refusal while it holds for the record.
 func (r *refusal) standing(version int64, claims string, now time.Time) error {
-	if r.err == nil || r.version != version || r.claims != claims || !now.Before(r.until) {
+	if r == nil || r.version != version || r.claims != claims || !now.Before(r.until) {
 		return nil
 	}
 	e := asError(r.err)

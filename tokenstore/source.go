@@ -53,12 +53,11 @@ func (c SourceConfig) Format(f fmt.State, _ rune) {
 // the same Vault. Another process that goes on with an old Source may use the
 // access token it holds until that expires.
 type Source struct {
-	config SourceConfig
-	early  time.Duration
-	epoch  *atomic.Int64 // of the vault, for the mailbox
-	held   atomic.Pointer[held]
-	// refusal is read and written by flights only, which do not overlap.
-	refusal refusal
+	config  SourceConfig
+	early   time.Duration
+	epoch   *atomic.Int64 // of the vault, for the mailbox
+	held    atomic.Pointer[held]
+	refusal atomic.Pointer[refusal] // nil after a success
 }
 
 const (
@@ -123,6 +122,11 @@ func (s *Source) Token(ctx context.Context, req mailbox.TokenRequest) (mailbox.A
 		}
 	}
 }
+
+// Retry makes the next Token ask the provider again, although it refused the grant
+// a moment ago: somebody may have acted since. Otherwise that is believed for 5
+// minutes.
+func (s *Source) Retry() { forget(&s.refusal) }
 
 // earlyWait is how long a caller waits for an early refresh, before it goes on
 // with the token that is still valid.

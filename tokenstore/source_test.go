@@ -470,3 +470,31 @@ func TestOtherMailboxesKeepTheirTokens(t *testing.T) {
 		t.Errorf("after %d of 200 writes for others, the store was read", 200-kept)
 	}
 }
+
+// A refused grant is not asked for again at once, unless somebody says so.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		time.Sleep(2 * time.Hour)
+		f.service.next(always(400, `{"error":"invalid_grant"}`))
+		f.wantErr(t, mailbox.ClassReconnect)
+		f.wantErr(t, mailbox.ClassReconnect)
+		f.wantRequests(t, 1)
+		f.source.Retry()
+		f.want(t, "access-1")
+		f.wantRequests(t, 2)
+
+		// What the provider asked for is kept.
+		time.Sleep(2 * time.Hour)
+		f.service.next(func(url.Values) *http.Response {
+			r := answer(429, `{"error":"slow_down"}`)
+			r.Header.Set("Retry-After", "60")
+			return r
+		})
+		f.wantErr(t, mailbox.ClassThrottled)
+		f.source.Retry()
+		f.wantErr(t, mailbox.ClassThrottled)
+		f.wantRequests(t, 3)
+	})
+}

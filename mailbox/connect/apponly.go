@@ -33,8 +33,7 @@ type AppRequest struct {
 // domain-wide delegation at Google (a service account, RFC 7523; see
 // App.ServiceAccountKey). It asks the provider whether the app may use the
 // mailbox, and starts no flow in a browser. The account has mailbox.AccessApp; no
-// token is stored for it, and there is none to revoke. Safe to repeat; a refusal
-// is believed for 5 minutes, so an administrator's consent counts with that delay.
+// token is stored for it, and there is none to revoke. Safe to repeat.
 //
 // Errors, by class: ClassAdmin while no administrator has allowed the app;
 // ClassConsent with mailbox.CauseNoRights if the mailbox is not among those it

@@ -14,6 +14,10 @@ func (c *Connector) identify(ctx context.Context, a, grant mailbox.Account) (mai
 	if err != nil {
 		return mailbox.Identity{}, err
 	}
+	// Somebody asks, so perhaps something was done about an earlier refusal.
+	if s, ok := session.Tokens.(interface{ Retry() }); ok {
+		s.Retry()
+	}
 	var id mailbox.Identity
 	if a.Access == mailbox.AccessUser {
 		id, err = app.Provider.Identify(ctx, session)

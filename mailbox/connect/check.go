@@ -19,8 +19,7 @@ import (
 // means that it could not be told: ClassNotFound, ClassConfig, ClassUnavailable,
 // ClassThrottled, ClassStorage and the like, or ClassWrongAccount with a
 // [*WrongAccountError] if the address leads to another account by now; then the
-// account is returned as it was. Safe to repeat; it costs a request or two. That a
-// token endpoint refused is believed for 5 minutes before it is asked again.
+// account is returned as it was. Safe to repeat; it costs a request or two.
 func (c *Connector) Check(ctx context.Context, ref mailbox.Ref) (mailbox.Account, error) {
 	a, err := c.check(ctx, ref)
 	return a, failed("check", a.Provider, ref, err)
