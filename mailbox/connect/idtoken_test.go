@@ -174,15 +174,18 @@ func TestKeysUnavailable(t *testing.T) {
 	for name, resp := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHost(t)
-			h.gmail.trouble["/keys"] = resp
-			_, err := h.Callback(t.Context(), h.begin(t, request(), consent{user: "ann"}))
-			wantRefused(t, err, mailbox.ClassUnavailable, connect.CodeNoKeys)
-			h.wantUntouched(t)
-			if n := len(h.gmail.requests); n != 2 || connect.ErrorCode(err) != connect.ErrorTryLater {
-				t.Errorf("requests %v, code %s", h.gmail.requests, connect.ErrorCode(err))
-			}
-			h.connect(t, request(), "ann") // and it passes
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t)
+				h.gmail.trouble["/keys"] = resp
+				_, err := h.Callback(t.Context(), h.begin(t, request(), consent{user: "ann"}))
+				wantRefused(t, err, mailbox.ClassUnavailable, connect.CodeNoKeys)
+				h.wantUntouched(t)
+				if n := len(h.gmail.requests); n != 2 || connect.ErrorCode(err) != connect.ErrorTryLater {
+					t.Errorf("requests %v, code %s", h.gmail.requests, connect.ErrorCode(err))
+				}
+				synctest.Wait()                // whoever comes before the fetch is over shares its failure
+				h.connect(t, request(), "ann") // and it passes
+			})
 		})
 	}
 }
