@@ -52,11 +52,7 @@ func (p *Provider) ExplainGrant(e *mailbox.Error, h mailbox.GrantHistory) mailbo
 	if known && age >= testingLife-testingSlack && age <= testingSeen && h.UsedAt.Sub(h.GrantedAt) <= testingLife+testingSlack {
 		return mailbox.CauseTesting
 	}
-	used := h.UsedAt
-	if used.IsZero() {
-		used = h.GrantedAt
-	}
-	if !used.IsZero() && h.RefusedAt.Sub(used) >= inactiveAfter {
+	if h.Idle() >= inactiveAfter {
 		return mailbox.CauseInactive
 	}
 	return ""

@@ -108,6 +108,19 @@ type GrantHistory struct {
 	RefusedAt     time.Time
 }
 
+// Idle returns how long the grant had not been used when it was refused; 0 if
+// that is not known.
+func (h GrantHistory) Idle() time.Duration {
+	used := h.UsedAt
+	if used.IsZero() {
+		used = h.GrantedAt
+	}
+	if used.IsZero() {
+		return 0
+	}
+	return h.RefusedAt.Sub(used)
+}
+
 // AppProvider is implemented by providers whose mailboxes can be used without a
 // user, by the app's own right (AccessApp).
 type AppProvider interface {

@@ -18,11 +18,7 @@ func (p *Provider) ExplainGrant(e *mailbox.Error, h mailbox.GrantHistory) mailbo
 	if e == nil || e.Cause != "" || e.Class != mailbox.ClassReconnect {
 		return causeOf(e)
 	}
-	used := h.UsedAt
-	if used.IsZero() {
-		used = h.GrantedAt
-	}
-	if !used.IsZero() && h.RefusedAt.Sub(used) >= inactiveAfter {
+	if h.Idle() >= inactiveAfter {
 		return mailbox.CauseInactive
 	}
 	return ""

@@ -1,7 +1,6 @@
 package tokenstore
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -25,34 +24,27 @@ const maxLife = 10 * 365 * 24 * time.Hour
 // wrong type count as missing, and a lifetime may be a number or a string.
 // Errors hold nothing of the answer.
 func parseToken(body []byte, now time.Time) (Token, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
+	fields := readAnswer(body)
+	if fields == nil {
 		return Token{}, errNotToken
 	}
-	text := func(name string) string {
-		var s string
-		if json.Unmarshal(fields[name], &s) != nil {
-			return ""
-		}
-		return s
-	}
-	access := text("access_token")
+	access := fields.text("access_token")
 	switch {
-	case access == "" && errorCode(body) != "":
+	case access == "" && fields.text("error") != "":
 		return Token{}, errRefusal
-	case access == "" || !printable(access) || !printable(text("refresh_token")):
+	case access == "" || !printable(access) || !printable(fields.text("refresh_token")):
 		return Token{}, errNoAccess
-	case text("token_type") != "" && !strings.EqualFold(text("token_type"), "Bearer"):
+	case fields.text("token_type") != "" && !strings.EqualFold(fields.text("token_type"), "Bearer"):
 		return Token{}, errTokenType
 	}
 	return Token{
 		Access:        mailbox.AccessToken(access),
-		Refresh:       Secret(text("refresh_token")),
-		Type:          text("token_type"),
+		Refresh:       Secret(fields.text("refresh_token")),
+		Type:          fields.text("token_type"),
 		Expiry:        expiry(fields["expires_in"], now),
 		IssuedAt:      now,
 		RefreshExpiry: expiry(fields["refresh_token_expires_in"], now),
-		Scopes:        strings.Fields(text("scope")),
+		Scopes:        strings.Fields(fields.text("scope")),
 	}, nil
 }
 
@@ -72,32 +64,25 @@ func expiry(raw json.RawMessage, now time.Time) time.Time {
 	return now.Add(time.Duration(min(seconds, maxLife.Seconds()) * float64(time.Second)))
 }
 
-// idToken reads the ID token of an answer (OpenID Connect Core 1.0, 3.1.3.3).
-func idToken(body []byte) Secret {
-	var answer struct {
-		IDToken any `json:"id_token"`
-	}
-	if json.Unmarshal(body, &answer) != nil {
-		return ""
-	}
-	s, _ := answer.IDToken.(string)
-	return Secret(s)
+// answer is the JSON object that a token endpoint answers with (RFC 6749, 5.1,
+// 5.2).
+type answer map[string]json.RawMessage
+
+// readAnswer returns nil if body is anything but a JSON object.
+func readAnswer(body []byte) answer {
+	var a answer
+	_ = json.Unmarshal(body, &a)
+	return a
 }
 
-// isObject reports whether body is a JSON object, the only thing that RFC 6749
-// (5.1, 5.2) lets a token endpoint answer.
-func isObject(body []byte) bool {
-	return bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) && json.Valid(body)
+// text returns a member that is a string, else "".
+func (a answer) text(name string) string {
+	var s string
+	if json.Unmarshal(a[name], &s) != nil {
+		return ""
+	}
+	return s
 }
 
 // errorCode returns the "error" member of an answer (RFC 6749, 5.2).
-func errorCode(body []byte) string {
-	var answer struct {
-		Error any `json:"error"`
-	}
-	if json.Unmarshal(body, &answer) != nil {
-		return ""
-	}
-	code, _ := answer.Error.(string)
-	return code
-}
+func errorCode(body []byte) string { return readAnswer(body).text("error") }

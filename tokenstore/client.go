@@ -78,7 +78,7 @@ func (c *Client) Exchange(ctx context.Context, code, verifier, redirectURL strin
 		urgent: true,
 	})
 	t.GrantedAt = t.IssuedAt
-	return t, idToken(body), err
+	return t, Secret(readAnswer(body).text("id_token")), err
 }
 
 // RefreshRequest asks for the successor of a token.

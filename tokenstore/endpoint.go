@@ -60,7 +60,7 @@ var secretFields = [...]string{"client_secret", "code", "code_verifier", "refres
 // they were sent on their error pages, and those end up in native errors. A
 // refresh token that comes back in a token answer is known already.
 func withoutEcho(body []byte, form url.Values) []byte {
-	if isObject(body) && errorCode(body) == "" {
+	if a := readAnswer(body); a.text("access_token") != "" && a.text("error") == "" {
 		return body
 	}
 	for _, name := range secretFields {
@@ -84,7 +84,7 @@ func (c *Client) refused(op string, status int, header http.Header, body []byte)
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class = mailbox.ClassThrottled
-	case status >= 500 || !isObject(body):
+	case status >= 500 || readAnswer(body) == nil:
 		if e.Class != mailbox.ClassThrottled {
 			e.Class = mailbox.ClassUnavailable
 		}
