@@ -96,7 +96,8 @@ const (
 	// StateNeedsAdmin: an administrator of the user's organisation has to act.
 	StateNeedsAdmin AccountState = "needs_admin"
 	// StateUnavailable: the account has no usable mailbox (no licence, on
-	// premises, suspended). It is probed again from time to time.
+	// premises, suspended). connect.Connector.Check finds out whether it has one
+	// again.
 	StateUnavailable AccountState = "unavailable"
 	// StateDisconnected: disconnected on purpose; secrets are erased.
 	StateDisconnected AccountState = "disconnected"

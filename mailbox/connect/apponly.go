@@ -113,7 +113,7 @@ func (c *Connector) appTokens(app *App, a mailbox.Account) (mailbox.TokenSource,
 			Scopes:    scopes,
 			Flow:      flow,
 			OnDead: func(ctx context.Context, err *mailbox.Error, version int64) {
-				c.grantEnded(ctx, a.Ref, err, version)
+				c.grantEnded(ctx, a, err, version)
 			},
 		})
 	}), nil

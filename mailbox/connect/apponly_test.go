@@ -154,6 +154,48 @@ func TestConnectAppRefused(t *testing.T) {
 	}
 }
 
+// What the provider says to a mistaken request is not about the mailbox that is
+// connected under the same name.
+func TestConnectAppRefusedLeavesTheMailbox(t *testing.T) {
+	t.Parallel()
+	for name, connected := range map[string]func(*testing.T, *host) mailbox.Ref{
+		"an app's": func(t *testing.T, h *host) mailbox.Ref {
+			if _, err := h.ConnectApp(t.Context(), appRequest()); err != nil {
+				t.Fatal(err)
+			}
+			return ref
+		},
+		"a shared one": func(t *testing.T, h *host) mailbox.Ref {
+			h.connect(t, sharing(), "ann")
+			h.connectShared(t, supportRequest())
+			return support
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var o *organisation
+			h := newHost(t, withOrganisation(&o))
+			o.allow("contoso")
+			r := appRequest()
+			r.Ref = connected(t, h)
+			want := h.accountOf(t, r.Ref)
+			h.told()
+			r.Directory = "fabrikam" // has not allowed the app
+			_, err := h.ConnectApp(t.Context(), r)
+			wantRefused(t, err, mailbox.ClassAdmin, "admin_policy_enforced")
+			if diff := cmp.Diff(want, h.accountOf(t, r.Ref)); diff != "" {
+				t.Errorf("account (-want +got):\n%s", diff)
+			}
+			if told := h.told(); len(told) != 0 {
+				t.Errorf("told %v", told)
+			}
+			if _, err := h.Open(t.Context(), r.Ref); err != nil {
+				t.Errorf("Open: %v", err)
+			}
+		})
+	}
+}
+
 // delegating is a service whose app has a service account, which says for whom it
 // acts.
 type delegating struct {

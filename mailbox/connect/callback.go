@@ -32,8 +32,9 @@ func (r CallbackRequest) Format(f fmt.State, _ rune) {
 const (
 	// callbackTimeout bounds the work of a callback once its state is used up.
 	callbackTimeout = time.Minute
-	// maxCode bounds an authorization code; Google's have at most 256 bytes
-	// (facts of 2026-11-20), Microsoft's about 2 KB.
+	// maxCode bounds an authorization code. Google's have at most 256 bytes
+	// (developers.google.com, "Using OAuth 2.0 to Access Google APIs", 2026-09);
+	// Microsoft names no limit.
 	maxCode = 16 << 10
 	// maxConflicts bounds how often a write to an account is tried again.
 	maxConflicts = 8

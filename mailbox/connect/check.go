@@ -13,7 +13,7 @@ import (
 // an administrator who has allowed the app since, a new address. A mailbox that
 // turns out to be usable again is connected from then on, and the rooms are told.
 // One that was disconnected stays so, and nobody is asked; a shared one whose
-// parent is not connected waits for that.
+// parent is not connected, or allows nothing of it, waits for that.
 //
 // That a mailbox cannot be used is no error but a state with its cause. An error
 // means that it could not be told: ClassNotFound, ClassConfig, ClassUnavailable,
@@ -27,7 +27,7 @@ func (c *Connector) Check(ctx context.Context, ref mailbox.Ref) (mailbox.Account
 
 func (c *Connector) check(ctx context.Context, ref mailbox.Ref) (mailbox.Account, error) {
 	a, grant, err := c.load(ctx, ref)
-	waits := a.Access == mailbox.AccessShared && grant.State != mailbox.StateConnected
+	waits := a.Access == mailbox.AccessShared && (grant.State != mailbox.StateConnected || a.Cause == mailbox.CauseParent)
 	if err != nil || a.State == mailbox.StateDisconnected || waits {
 		return a, err
 	}

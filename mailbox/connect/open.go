@@ -104,7 +104,7 @@ func (c *Connector) userTokens(app *App, a mailbox.Account) mailbox.TokenSource 
 			Client:    c.clients[app],
 			Directory: a.Directory,
 			OnDead: func(ctx context.Context, err *mailbox.Error, version int64) {
-				c.grantEnded(ctx, a.Ref, err, version)
+				c.grantEnded(ctx, a, err, version)
 			},
 		})
 	})

@@ -289,6 +289,14 @@ func TestSharedFollowsLate(t *testing.T) {
 	write(func(a *mailbox.Account) { a.Capabilities = wanted })
 	_, err = h.Open(t.Context(), support)
 	wantRefused(t, err, mailbox.ClassConsent, "")
+	h.told()
+	asked := len(h.outlook.requests)
+	if a, err := h.Check(t.Context(), support); err != nil || a.State != mailbox.StateNeedsConsent || a.Cause != mailbox.CauseParent {
+		t.Errorf("Check: %s %s, %v", a.State, a.Cause, err)
+	}
+	if told := h.told(); len(told) != 0 || len(h.outlook.requests) != asked {
+		t.Errorf("told %v, requests %v", told, h.outlook.requests[asked:])
+	}
 	write(func(a *mailbox.Account) { a.State, a.Link = mailbox.StateDisconnected, "" })
 	_, err = h.Open(t.Context(), support)
 	wantRefused(t, err, mailbox.ClassReconnect, connect.CodeDisconnected)

@@ -32,8 +32,12 @@ func newSources(limit int) *sources {
 }
 
 // get returns the kept source, or that of create. A source that was kept with
-// another version is replaced: what it knows may be out of date.
+// another version is replaced: what it knows may be out of date. Nothing is kept
+// for version 0, an account that is not stored yet.
 func (s *sources) get(ref mailbox.Ref, version int64, create func() mailbox.TokenSource) mailbox.TokenSource {
+	if version == 0 {
+		return create()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept, ok := s.kept[ref]

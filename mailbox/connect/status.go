@@ -12,15 +12,17 @@ import (
 
 // grantEnded marks the account whose token with the version was refused, and the
 // shared mailboxes that live on it. A refusal of the app itself
-// (mailbox.ClassConfig) changes no account.
-func (c *Connector) grantEnded(ctx context.Context, ref mailbox.Ref, refusal *mailbox.Error, version int64) {
+// (mailbox.ClassConfig) changes no account, nor does one that was given to
+// another grant than the account has by now.
+func (c *Connector) grantEnded(ctx context.Context, of mailbox.Account, refusal *mailbox.Error, version int64) {
+	ref := of.Ref
 	state, ok := stateOf(refusal.Class)
 	if !ok {
 		return
 	}
 	a, err := c.update(ctx, ref, func(a *mailbox.Account) error {
 		known := a.State == state && (a.Cause == refusal.Cause || refusal.Cause == "")
-		if a.State == mailbox.StateDisconnected || known {
+		if a.State == mailbox.StateDisconnected || known || !sameGrant(*a, of) {
 			return errUnchanged
 		}
 		// Looked at after the account was read: a reconnect stores its token
@@ -39,6 +41,15 @@ func (c *Connector) grantEnded(ctx context.Context, ref mailbox.Ref, refusal *ma
 	if err != nil && !errors.Is(err, ErrNotFound) { // one that is not stored yet
 		c.log.WarnContext(ctx, "marking an account failed", "tenant", ref.Tenant, "mailbox", ref.Mailbox, "error", err)
 	}
+}
+
+// sameGrant reports whether two states of an account get their tokens in the same
+// way. Whether the token of a user is still the same, its version tells.
+func sameGrant(a, b mailbox.Account) bool {
+	if a.Access != mailbox.AccessApp || b.Access != mailbox.AccessApp {
+		return a.Access == b.Access
+	}
+	return a.Provider == b.Provider && a.App == b.App && a.Directory == b.Directory && a.Address == b.Address
 }
 
 var (
