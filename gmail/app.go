@@ -16,8 +16,9 @@ var signIn = []string{"openid", "email"}
 // AppScopes implements [mailbox.AppProvider]: a service account with domain-wide
 // delegation gets a token in the name of a user by an assertion. The scopes are
 // those of [Provider.Scopes] without openid and email, since an administrator of
-// the domain has to allow every single one; a refusal is unauthorized_client,
-// mailbox.ClassConfig. Accounts of gmail.com cannot be used that way.
+// the domain has to allow every single one: until then the token endpoint answers
+// unauthorized_client, or access_denied if only some are allowed, which becomes
+// mailbox.ClassAdmin. Accounts of gmail.com cannot be used that way.
 func (p *Provider) AppScopes(want mailbox.Capabilities) ([]string, mailbox.AppFlow, error) {
 	scopes, err := p.Scopes(want)
 	if err != nil {

@@ -54,10 +54,12 @@ var aadsts = []struct {
 	{ruling{mailbox.ClassAdmin, mailbox.CauseAppRegistration}, []int{70001, 700016, 7000112}},
 	{ruling{mailbox.ClassNoMailbox, mailbox.CauseNoLicense}, []int{650052}},
 
-	// The operator of the app acts.
+	// The operator of the app acts. CauseAppSecret and CauseAppRegistration stop
+	// all mailboxes of the app; the wrong authority for one account (9002331,
+	// 9002332) is about that account.
 	{ruling{mailbox.ClassConfig, mailbox.CauseAppSecret}, []int{70002, 700027, 7000215, 7000222}},
-	{ruling{mailbox.ClassConfig, mailbox.CauseAppRegistration}, []int{50194, 65005, 650056, 650057, 9002331, 9002332}},
-	{ruling{mailbox.ClassConfig, ""}, []int{28002, 70011, 90014, 90038, 900144, 900561, 530036, 9002313}},
+	{ruling{mailbox.ClassConfig, mailbox.CauseAppRegistration}, []int{50194, 65005, 650056, 650057}},
+	{ruling{mailbox.ClassConfig, ""}, []int{28002, 70011, 90014, 90038, 900144, 900561, 530036, 9002313, 9002331, 9002332}},
 
 	// The flow starts over.
 	{ruling{mailbox.ClassBadCallback, ""}, []int{54005, 501481, 700005}},

@@ -10,7 +10,8 @@ import (
 	"github.com/mailtether/mailtether/outlook/internal/graph"
 )
 
-// maxShared bounds what one search tries.
+// maxShared bounds the addresses that one search tries, and what it takes from the
+// directory beside them.
 const maxShared = 100
 
 // FindShared implements [mailbox.SharedFinder]. No call of Graph lists the

@@ -254,6 +254,7 @@ func TestAppRefusals(t *testing.T) {
 	}{
 		{"unauthorized_client", mailbox.Error{Class: mailbox.ClassConfig, Cause: mailbox.CauseAppRegistration}, mailbox.ClassAdmin, mailbox.CausePolicy, false},
 		{"unauthorized_client", mailbox.Error{Class: mailbox.ClassConfig}, mailbox.ClassAdmin, mailbox.CausePolicy, false},
+		{"access_denied", mailbox.Error{Class: mailbox.ClassDeclined}, mailbox.ClassAdmin, "", false},
 		{"invalid_grant", mailbox.Error{Class: mailbox.ClassReconnect}, mailbox.ClassAdmin, "", false},
 		{"invalid_grant", mailbox.Error{Class: mailbox.ClassReconnect, Cause: mailbox.CauseAccountDeleted}, mailbox.ClassNoMailbox, mailbox.CauseAccountDeleted, false},
 		{"invalid_grant", mailbox.Error{Class: mailbox.ClassConsent, Cause: mailbox.CauseConsent}, mailbox.ClassAdmin, mailbox.CauseConsent, false},
