@@ -147,7 +147,9 @@ func (c *Client) Revoke(ctx context.Context, token Secret) error {
 		return err
 	}
 	// RFC 7009 (2.2) wants 200 for a token that has ended already; Google
-	// answers 400 (facts of 2026-11-20).
+	// answers 400 (developers.google.com, "Using OAuth 2.0 for Web Server
+	// Applications", 2026-09). That it says invalid_token then is an
+	// assumption.
 	if status == http.StatusBadRequest && errorCode(body) == "invalid_token" {
 		return nil
 	}

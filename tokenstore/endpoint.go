@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -50,7 +52,7 @@ func (c *Client) post(ctx context.Context, op, endpoint string, form url.Values)
 	if err != nil {
 		return 0, nil, nil, c.unavailable(op, resp.StatusCode, "bad_answer", err)
 	}
-	return resp.StatusCode, resp.Header, withoutEcho(body, form), nil
+	return resp.StatusCode, resp.Header, withoutEcho(resp.StatusCode, body, form), nil
 }
 
 // secretFields are the fields of a form that nobody else may see.
@@ -59,17 +61,40 @@ var secretFields = [...]string{"client_secret", "code", "code_verifier", "refres
 // withoutEcho blots the secrets of a request out of its answer: proxies put what
 // they were sent on their error pages, and those end up in native errors. A
 // refresh token that comes back in a token answer is known already.
-func withoutEcho(body []byte, form url.Values) []byte {
-	if a := readAnswer(body); a.text("access_token") != "" && a.text("error") == "" {
+func withoutEcho(status int, body []byte, form url.Values) []byte {
+	if a := readAnswer(body); status/100 == 2 && a.text("access_token") != "" && a.text("error") == "" {
 		return body
 	}
 	for _, name := range secretFields {
 		if secret := form.Get(name); secret != "" {
 			body = bytes.ReplaceAll(body, []byte(secret), []byte(redacted))
-			body = bytes.ReplaceAll(body, []byte(url.QueryEscape(secret)), []byte(redacted))
+			body = spellings(secret).ReplaceAllLiteral(body, []byte(redacted))
 		}
 	}
 	return body
+}
+
+// spellings matches a text however it is escaped: for a URL or a form (RFC 3986,
+// 2.1), or for JSON (RFC 8259, 7).
+func spellings(text string) *regexp.Regexp {
+	var b strings.Builder
+	for _, r := range text {
+		quoted := regexp.QuoteMeta(string(r))
+		fmt.Fprintf(&b, `(?:%s|\\%s|(?i:\\u%04x|%s)`, quoted, quoted, r, percent(string(r)))
+		if r == ' ' {
+			b.WriteString(`|\+`)
+		}
+		b.WriteString(")")
+	}
+	return regexp.MustCompile(b.String())
+}
+
+func percent(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		fmt.Fprintf(&b, "%%%02x", c)
+	}
+	return b.String()
 }
 
 // refused classifies a refusal. The provider decides, except that trouble of the

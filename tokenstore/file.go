@@ -113,10 +113,10 @@ func (f *File) prepare() (err error) {
 			return err
 		}
 	}
-	return syncDir(f.root, ".")
+	return errors.Join(syncDir(f.root, recordsDir), syncDir(f.root, "."))
 }
 
-// Close lets another process use the directory. Every later call fails. Closing
+// Close lets another process use the directory. Every later call but Lock fails. Closing
 // again is no error.
 func (f *File) Close() error {
 	// Writers are waited for: nothing of this process is written once another
@@ -196,7 +196,7 @@ func (f *File) Delete(ctx context.Context, ref mailbox.Ref) error {
 		// What version it had is lost, but they follow the clock.
 	case err != nil:
 		return fileFailed("delete token file", err)
-	case e.Version == 0 || e.Deleted:
+	case e.Version == 0 || e.Deleted && e.Ref == ref:
 		return nil
 	}
 	stone := entry{Deleted: true, Record: Record{
@@ -264,12 +264,8 @@ func (f *File) write(name string, e entry) error {
 		return err
 	}
 	dir := path.Dir(name)
-	switch err := f.root.Mkdir(dir, dirMode); {
-	case err == nil:
-		if err := syncDir(f.root, recordsDir); err != nil {
-			return err
-		}
-	case !errors.Is(err, fs.ErrExist):
+	if err := f.makeDir(dir); err != nil {
+		_ = f.root.Remove(temp)
 		return err
 	}
 	f.renames.RLock()
@@ -280,6 +276,23 @@ func (f *File) write(name string, e entry) error {
 		return err
 	}
 	return syncDir(f.root, dir)
+}
+
+// makeDir makes the directory of a tenant, durably before anybody writes there.
+func (f *File) makeDir(dir string) error {
+	f.renames.Lock()
+	defer f.renames.Unlock()
+	if err := f.root.Mkdir(dir, dirMode); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	if err := syncDir(f.root, recordsDir); err != nil {
+		_ = f.root.Remove(dir)
+		return err
+	}
+	return nil
 }
 
 // fill writes a temporary file.

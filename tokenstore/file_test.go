@@ -322,6 +322,18 @@ func TestFileDamage(t *testing.T) {
 	if tok, _, err := vault.Get(t.Context(), ref); err != nil || tok.Refresh != "new grant" {
 		t.Errorf("Get after Replace: %v", err)
 	}
+	// So does one over what Delete left of another tenant's.
+	if err := f.Delete(t.Context(), mailbox.Ref{Tenant: "other", Mailbox: "sales"}); err != nil {
+		t.Fatal(err)
+	}
+	if other, err = os.ReadFile(foreign); err != nil {
+		t.Fatal(err)
+	}
+	write(t, other)
+	check(t, "the tombstone of another tenant")
+	if err := vault.Replace(t.Context(), ref, mailbox.Outlook, tokenstore.Token{Refresh: "new grant"}); err != nil {
+		t.Errorf("Replace: %v", err)
+	}
 	write(t, nil)
 	check(t, "empty again")
 	if err := f.Delete(t.Context(), ref); err != nil {

@@ -1,6 +1,7 @@
 package tokenstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -31,10 +32,10 @@ func (f *File) List(ctx context.Context, tenant mailbox.TenantID) iter.Seq2[Reco
 			e, err := f.read(path.Join(dir, name))
 			switch {
 			case err != nil:
-				damaged = errors.Join(damaged, err)
+				damaged = cmp.Or(damaged, err)
 			case e.Version == 0 || e.Deleted:
 			case e.Tenant != tenant || fileOf(e.Ref) != path.Join(dir, name):
-				damaged = errors.Join(damaged, ErrDamaged)
+				damaged = cmp.Or(damaged, ErrDamaged)
 			case !yield(e.Record, nil):
 				return
 			}
@@ -64,7 +65,7 @@ func (f *File) Tenants(ctx context.Context) iter.Seq2[mailbox.TenantID, error] {
 				break
 			}
 			if err != nil {
-				damaged = errors.Join(damaged, err)
+				damaged = cmp.Or(damaged, err)
 			}
 			if tenant != "" && !yield(tenant, nil) {
 				return

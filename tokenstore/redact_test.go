@@ -244,11 +244,25 @@ func TestAnswersThatEchoTheRequest(t *testing.T) {
 	for _, answers := range []struct {
 		status int
 		page   string
-	}{{502, "<html>%s</html>"}, {400, "%s"}, {400, `{"error":"invalid_grant","error_description":"%s"}`}, {200, "%s"}} {
+		escape func(string) string
+	}{
+		{502, "<html>%s</html>", nil},
+		{400, "%s", nil},
+		{400, `{"error":"invalid_grant","error_description":"%s"}`, nil},
+		{400, `{"error":"invalid_grant","error_description":"%s"}`, func(s string) string { return strings.ReplaceAll(s, "/", `\/`) }},
+		{400, `{"error":"invalid_grant","error_description":"%s"}`, func(s string) string {
+			return strings.NewReplacer("/", `\u002F`, "=", `\u003d`, "t", `\u0074`).Replace(s)
+		}},
+		{400, `{"error_description":"%s","access_token":"x"}`, nil},
+		{200, "%s", nil},
+	} {
 		echo := func(form url.Values) *http.Response {
 			text := form.Encode()
 			for _, values := range form {
 				text += " " + values[0]
+			}
+			if answers.escape != nil {
+				text = answers.escape(text)
 			}
 			return answer(answers.status, fmt.Sprintf(answers.page, text))
 		}

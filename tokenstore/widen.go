@@ -40,8 +40,6 @@ func (s *Source) Widen(ctx context.Context, scopes []string) (Token, error) {
 		case f.err != nil:
 			return Token{}, s.failed(f.err)
 		default:
-			// Other sources of the mailbox hold a token that can do less.
-			s.epoch.Add(1)
 			return f.held.token, nil
 		}
 	}
@@ -94,6 +92,9 @@ func (s *Source) widen(flight context.Context, scopes []string) (held, error) {
 			return held{}, err
 		}
 		if stored {
+			// Whoever waits for this or not, the sources of the mailbox hold a
+			// token that can do less.
+			s.epoch.Add(1)
 			return s.hold(next, cur.epoch), nil
 		}
 	}

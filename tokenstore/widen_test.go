@@ -47,6 +47,24 @@ func TestWiden(t *testing.T) {
 	})
 }
 
+// Whoever asked may be gone: what was stored meanwhile is for everybody.
+func TestWidenWithoutItsCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.want(t, "access-0")
+		f.service.delay = time.Second
+		f.service.next(granting)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := f.source.Widen(ctx, wide); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		f.want(t, "wide")
+	})
+}
+
 func TestWidenUntoldScopes(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -185,8 +185,12 @@ func (m *Mail) field(name, value string) rawField {
 	return rawField{name, []byte(name + ": " + value + m.eol)}
 }
 
-// closeHeader makes sure that the last line of the header has its end.
+// closeHeader makes sure that the last line of the header has its end. The
+// beginning of one that was cut is not to become a blank line.
 func (m *Mail) closeHeader() {
+	if n := len(m.fields); n > 0 && string(m.fields[n-1].raw) == "\r" {
+		m.fields = m.fields[:n-1]
+	}
 	if n := len(m.fields); n > 0 && !bytes.HasSuffix(m.fields[n-1].raw, []byte("\n")) {
 		m.fields = slices.Clone(m.fields)
 		m.fields[n-1].raw = append(m.fields[n-1].raw, m.eol...)

@@ -107,7 +107,8 @@ func (o *Outbox) try(ctx context.Context, i *Intent) (mailbox.Sent, error) {
 			if err := o.remember(ctx, *i, account.Provider, mailbox.Sent{RFCMessageIDs: []mailbox.RFCMessageID{c.RFCMessageID}, At: c.At}); err != nil {
 				return notSent(err)
 			}
-			i.Checkpoint = &c
+			i.release(c.At) // it can be used
+			i.Checkpoint, i.HeldBefore = &c, i.Held
 			saved, err := o.save(ctx, *i, time.Now().Add(o.config.SendTimeout+margin))
 			if err != nil {
 				i.Checkpoint = nil

@@ -162,6 +162,38 @@ func TestUnclearSendIsHeld(t *testing.T) {
 	})
 }
 
+// What a message waited before it was sent is no part of the time to look for it.
+func TestHeldThenUnclear(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		t.Run(map[bool]string{false: "there", true: "gone again"}[gone], func(t *testing.T) {
+			scenario(t, func(t *testing.T, w *world) {
+				w.config.Interval, w.config.HoldFor = time.Minute, 2000*time.Hour
+				o := w.outbox()
+				w.refuse(mailbox.ClassReconnect)
+				w.send(o, request("k1"))
+				w.settle(o, 1000*time.Hour)
+				w.service.Fail(mailboxtest.Failure{Op: "send", After: true, Err: &mailbox.Error{Class: mailbox.ClassUnavailable}})
+				w.service.Fail(mailboxtest.Failure{Op: "resolve", Err: &mailbox.Error{Class: mailbox.ClassUnavailable}, Times: 10000})
+				w.refuse(0)
+				w.connected(o)
+				w.settle(o, time.Second)
+				if gone {
+					w.refuse(mailbox.ClassReconnect)
+					w.settle(o, 1500*time.Hour)
+					w.wantEvents() // its own time is not over
+					w.refuse(0)
+					w.connected(o)
+				}
+				w.settle(o, 2*time.Hour)
+				if i := w.state(o, "k1"); i.State != outbox.StateUnknown || !i.NextAt.IsZero() {
+					t.Errorf("%s, next %s", i.State, i.NextAt)
+				}
+				w.wantEvents("send_unknown k1")
+			})
+		})
+	}
+}
+
 func TestUnclearSendIsNotHeldForGood(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		w.config.Interval, w.config.HoldFor = time.Minute, 10*time.Hour

@@ -34,6 +34,8 @@ type Intent struct {
 	// before.
 	HeldSince time.Time     `json:"held_since,omitzero"`
 	Held      time.Duration `json:"held,omitempty"`
+	// HeldBefore is what Held was at the checkpoint.
+	HeldBefore time.Duration `json:"held_before,omitempty"`
 	// Attempts counts the tries to send, Looks the tries to find out what became
 	// of one.
 	Attempts int `json:"attempts"`

@@ -46,7 +46,7 @@ func (o *Outbox) look(ctx context.Context, i Intent) (Intent, error) {
 		i.NextAt = now.Add(max(lookDelay(i.Looks), retryAfter(err)))
 		class := mailbox.ClassOf(err)
 		if class == mailbox.ClassUnsupported || class == mailbox.ClassConsent ||
-			now.Sub(i.Checkpoint.At)-i.Held > o.config.LookFor {
+			now.Sub(i.Checkpoint.At)-(i.Held-i.HeldBefore) > o.config.LookFor {
 			i.NextAt = time.Time{} // only the host can decide
 		}
 	}

@@ -193,19 +193,21 @@ const migrationLock = 0x6d61696c74657468
 // transaction runs f in a transaction of conn that can write from its start on:
 // database/sql alone cannot begin one in SQLite.
 func (s *Store) transaction(ctx context.Context, conn *sql.Conn, f func() error) error {
-	begin := "BEGIN"
+	begin, control := "BEGIN", ctx
 	if s.dialect == SQLite {
-		begin = "BEGIN IMMEDIATE"
+		// A driver may report a statement that was done as cancelled; it must be
+		// certain whether there is a transaction. busy_timeout bounds the wait.
+		begin, control = "BEGIN IMMEDIATE", context.WithoutCancel(ctx)
 	}
 	err := s.retry(ctx, func() error {
-		_, err := conn.ExecContext(ctx, begin)
+		_, err := conn.ExecContext(control, begin)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	if err = f(); err == nil {
-		_, err = conn.ExecContext(ctx, "COMMIT")
+		_, err = conn.ExecContext(control, "COMMIT")
 	}
 	if err == nil {
 		return nil

@@ -77,7 +77,7 @@ func readBack(t *testing.T, l outbox.Ledger) {
 	i.Checkpoint = &mailbox.Checkpoint{Ref: "r", RFCMessageID: "a@b", DraftID: "d", Position: "p", At: at(2)}
 	i.Reservation = &quota.Reservation{ID: "res"}
 	i.Sent = mailbox.Sent{ID: "s", ThreadID: "t", RFCMessageIDs: []mailbox.RFCMessageID{"a@b", "c@d"}, At: at(3)}
-	i.HeldSince, i.Held = at(4), 36*time.Hour
+	i.HeldSince, i.Held, i.HeldBefore = at(4), 36*time.Hour, time.Hour
 	i.Failure, i.Error, i.Announced, i.Complete = mailbox.ClassThrottled, "slow", true, true
 	updated, err := l.Update(t.Context(), i)
 	if err != nil {
