@@ -111,7 +111,7 @@ func (m *Mailbox) subscribe(ctx context.Context, have []graph.Subscription, want
 		return s, err
 	}
 	for _, s := range have {
-		if sameResource(s, want) {
+		if m.sameResource(s, want) {
 			if err := m.unsubscribe(ctx, s); err != nil {
 				return graph.Subscription{}, err
 			}
@@ -124,7 +124,7 @@ func (m *Mailbox) subscribe(ctx context.Context, have []graph.Subscription, want
 // found none.
 func (m *Mailbox) renew(ctx context.Context, have []graph.Subscription, want graph.Subscription) (graph.Subscription, error) {
 	for _, s := range have {
-		if !sameResource(s, want) || s.URL != want.URL {
+		if !m.sameResource(s, want) || s.URL != want.URL {
 			continue
 		}
 		if s.LifecycleURL != want.LifecycleURL || s.State != "" && !sameSecret(s.State, want.State) {
@@ -144,10 +144,11 @@ func (m *Mailbox) renew(ctx context.Context, have []graph.Subscription, want gra
 
 func sameSecret(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// sameResource tells of two subscriptions that Graph keeps only one of.
-func sameResource(a, b graph.Subscription) bool {
-	return strings.EqualFold(strings.TrimPrefix(a.Resource, "/"), strings.TrimPrefix(b.Resource, "/")) &&
-		strings.EqualFold(a.ChangeType, b.ChangeType)
+// sameResource tells of two subscriptions to this mailbox that Graph keeps only
+// one of.
+func (m *Mailbox) sameResource(a, b graph.Subscription) bool {
+	one, other := m.below(a.Resource), m.below(b.Resource)
+	return one != "" && one == other && strings.EqualFold(a.ChangeType, b.ChangeType)
 }
 
 // unsubscribe ends a subscription; one that has ended is no error.
@@ -161,7 +162,8 @@ func (m *Mailbox) unsubscribe(ctx context.Context, s graph.Subscription) error {
 
 // Unwatch implements [mailbox.Watcher]. It ends every subscription of this app to
 // messages of this mailbox, those with other URLs too, and leaves alone what the
-// host subscribed to otherwise.
+// host subscribed to otherwise. Of an account of mailbox.AccessApp those that name
+// its address are found.
 func (m *Mailbox) Unwatch(ctx context.Context) error {
 	const op = "unwatch"
 	if m.account.Access == mailbox.AccessShared {
@@ -185,23 +187,29 @@ func (m *Mailbox) Unwatch(ctx context.Context) error {
 	return nil
 }
 
-// isOurs reports whether a resource is messages of this mailbox. Graph may name
-// the owner otherwise than the subscription did: by the object id.
+// isOurs reports whether a resource is messages of this mailbox.
 func (m *Mailbox) isOurs(resource string) bool {
+	path, _, _ := strings.Cut(m.below(resource), "?")
+	return path == "messages" || strings.HasPrefix(path, "mailfolders") && strings.HasSuffix(path, "/messages")
+}
+
+// below returns what a resource of this mailbox is without its owner, in lower
+// case, and "" for those of others. Graph may name the owner otherwise than the
+// subscription did: by the object id, as far as the account knows it.
+func (m *Mailbox) below(resource string) string {
 	path := strings.ToLower(strings.TrimPrefix(resource, "/"))
-	var rest string
 	if after, ok := strings.CutPrefix(path, "users/"); ok {
 		owner, below, _ := strings.Cut(after, "/")
 		if unescaped, err := url.PathUnescape(owner); err == nil {
 			owner = unescaped
 		}
 		if owner == "" || owner != strings.ToLower(m.account.Address) && owner != strings.ToLower(m.account.Subject) {
-			return false
+			return ""
 		}
-		rest = below
-	} else if after, ok := strings.CutPrefix(path, "me/"); ok && m.account.Access == mailbox.AccessUser {
-		rest = after
+		return below
 	}
-	rest, _, _ = strings.Cut(rest, "?")
-	return rest == "messages" || strings.HasPrefix(rest, "mailfolders") && strings.HasSuffix(rest, "/messages")
+	if after, ok := strings.CutPrefix(path, "me/"); ok && m.account.Access == mailbox.AccessUser {
+		return after
+	}
+	return ""
 }

@@ -102,6 +102,27 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// Should Graph name the owner by the object id, the subscription is the same.
+func TestWatchKnowsItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, outlooktest.Options{})
+	a := w.account(anna, mailbox.CanReadHeaders)
+	a.Subject = "11111111-2222-3333-4444-555555555555"
+	s := w.session(anna, a.Scopes)
+	s.Transport = rewrite(s.Transport, func(r *http.Request, body string) string {
+		if r.Method != http.MethodGet {
+			return body
+		}
+		return strings.ReplaceAll(body, "me/mailFolders", "Users/"+a.Subject+"/mailFolders")
+	})
+	mb := w.openWith(a, s)
+	watch(t, mb, hook)
+	watch(t, mb, hook)
+	if n, renewed := w.calls(http.MethodPost, "/subscriptions"), len(w.subscriptions(anna)); n != 2 || renewed != 2 {
+		t.Errorf("%d were created, %d are there", n, renewed)
+	}
+}
+
 func TestWatchReplaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, outlooktest.Options{})

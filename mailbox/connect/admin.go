@@ -104,7 +104,7 @@ func (c *Connector) adminConsent(ctx context.Context, r AdminRequest) (AdminLink
 		Permissions: permissions(app.Provider, withExtra(scopes, r.ExtraScopes), r.Want),
 		ExpiresAt:   expires,
 	}
-	link.Subject, link.Text = adminLetter(link, app, r, a.Address)
+	link.Subject, link.Text = adminLetter(link, app, r, a)
 	return link, nil
 }
 

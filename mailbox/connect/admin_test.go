@@ -206,11 +206,17 @@ func TestAdminLetter(t *testing.T) {
 		for _, part := range []string{
 			"ann@example.com", "(client) ID: client\n", "Organisation: contoso\n", "\n" + l.URL + "\n",
 			"- mail.headers: to notice answers", "- mail.send: to send mail\n", "- openid: to sign the user in",
-			"- calendar.free: for further features", "What happens next:", "8 January 2000, 00:00 UTC",
+			"- calendar.free: for further features", "What happens next: the mailbox above can be used", "8 January 2000, 00:00 UTC",
 		} {
 			if !strings.Contains(l.Text, part) {
 				t.Errorf("the letter does not say %q:\n%s", part, l.Text)
 			}
+		}
+		if err := h.Disconnect(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+		if text := link(t, h, connect.AdminRequest{Ref: ref, Want: mailbox.CanSend}).Text; !strings.Contains(text, "What happens next: the user can connect") {
+			t.Errorf("of a mailbox that was disconnected:\n%s", text)
 		}
 		for _, hidden := range []string{"acme", "sales", "user-7", "sub-ann", "contoso"} {
 			if strings.Contains(l.URL, hidden) {

@@ -41,11 +41,11 @@ func (p Permission) why(extra []string) string {
 
 // adminLetter returns subject and text of the letter to an administrator. It
 // holds nothing but what the administrator has to know.
-func adminLetter(link AdminLink, app *App, r AdminRequest, address string) (subject, text string) {
+func adminLetter(link AdminLink, app *App, r AdminRequest, a mailbox.Account) (subject, text string) {
 	var b strings.Builder
 	who := "A user of your organisation"
-	if address != "" {
-		who = address
+	if a.Address != "" {
+		who = a.Address
 	}
 	fmt.Fprintf(&b, "%s wants to connect a mailbox to an application. In your organisation, this takes the consent of an administrator.\n\n", who)
 	fmt.Fprintf(&b, "Application (client) ID: %s\n", app.ClientID)
@@ -59,9 +59,10 @@ func adminLetter(link AdminLink, app *App, r AdminRequest, address string) (subj
 	fmt.Fprintf(&b, "\nTo agree, open this link, sign in as an administrator, and accept:\n\n%s\n\n", link.URL)
 	fmt.Fprintf(&b, "The link works until %s.\n\n", link.ExpiresAt.UTC().Format("2 January 2006, 15:04 UTC"))
 	b.WriteString("What happens next: ")
-	if r.Mailbox != "" && address != "" {
+	switch a.State {
+	case mailbox.StateConnected, mailbox.StateNeedsConsent, mailbox.StateNeedsAdmin:
 		b.WriteString("the mailbox above can be used with these permissions at once; nothing has to be connected again. ")
-	} else {
+	default:
 		b.WriteString("the user can connect the mailbox with these permissions. ")
 	}
 	b.WriteString("Other users of your organisation can connect theirs without asking you again. " +

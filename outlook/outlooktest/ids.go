@@ -59,7 +59,12 @@ func conversationID(box uint32, key [16]byte) string {
 func newGUID() string {
 	var b [16]byte
 	rand.Read(b[:])
-	b[6] = b[6]&0x0f | 0x40
+	return formatGUID(b, 4)
+}
+
+// formatGUID spells a UUID of a version (RFC 9562).
+func formatGUID(b [16]byte, version byte) string {
+	b[6] = b[6]&0x0f | version<<4
 	b[8] = b[8]&0x3f | 0x80
 	h := hex.EncodeToString(b[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]

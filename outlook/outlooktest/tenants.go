@@ -3,7 +3,6 @@ package outlooktest
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"strings"
 
@@ -49,9 +48,7 @@ func (s *Server) place(u *User) {
 // guidOf makes a GUID that is always the same for the same names.
 func guidOf(names ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // RFC 9562, version 8
-	h := hex.EncodeToString(sum[:16])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	return formatGUID([16]byte(sum[:]), 8)
 }
 
 // authority returns whose sign-ins the first segment of a path is for: common,
