@@ -22,10 +22,13 @@ var floors = []struct {
 	floor  int
 }{
 	{"mailbox", 1},
+	{"threading/replytext", 1},
 	{"threading", 2},
+	{"threading/assembly", 3},
 	{"quota", 2},
 	{"tokenstore", 2},
 	{"mailbox/compose", 2},
+	{"internal/corpustest", 3},
 	{"internal/discovery", 2},
 	{"internal/gate", 2},
 	{"internal/fakeserver", 3},

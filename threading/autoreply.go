@@ -89,3 +89,61 @@ func hasTicket(subject string) bool {
 		subject = rest
 	}
 }
+
+// absenceWords open the subject of an absence note, followed by a colon or by
+// nothing: what Exchange, Gmail and sieve scripts write (StackOverflow 1027395
+// and sample mail, read 2026-11-20).
+var absenceWords = []string{
+	"automatic reply", "out of office", "out of office autoreply", "out of the office",
+	"autosvar", "automatisk svar", "automatiskt svar", "automatisch antwoord",
+	"abwesenheitsnotiz", "automatische antwort", "non al computer", "fuori sede",
+	"risposta automatica", "respuesta automática", "réponse automatique", "resposta automática",
+	"frånvaro", "automatyczna odpowiedź", "automatická odpověď", "automatikus válasz",
+	"automaattinen vastaus", "otomatik yanıt", "автоматический ответ", "αυτόματη απάντηση",
+	"自动答复", "自动回复", "自動回覆", "自動応答", "자동 회신", "תשובה אוטומטית", "رد تلقائي",
+}
+
+// responseWords open the subject of other automatic answers.
+var responseWords = []string{"auto reply", "autoreply", "auto-reply", "auto response", "auto-response"}
+
+// absenceEndings end the subject of an absence note.
+var absenceEndings = []string{" is out of the office", " is out of office"}
+
+// announces reports whether s is one of the words, or opens with one and a
+// colon. French puts a space before the colon.
+func announces(s string, words []string) bool {
+	for _, w := range words {
+		rest, ok := strings.CutPrefix(s, w)
+		if !ok {
+			continue
+		}
+		rest = strings.TrimLeft(rest, " .")
+		if rest == "" || strings.HasPrefix(rest, ":") || strings.HasPrefix(rest, "：") {
+			return true
+		}
+	}
+	return false
+}
+
+// absenceSubject reports whether the subject is that of an absence note.
+func (s *signs) absenceSubject() bool {
+	if s.prefixed {
+		return false
+	}
+	if announces(s.subject, absenceWords) {
+		return true
+	}
+	trimmed := strings.TrimRight(s.subject, " .!")
+	for _, ending := range absenceEndings {
+		if strings.HasSuffix(trimmed, ending) {
+			return true
+		}
+	}
+	return false
+}
+
+// responseSubject reports whether the subject is that of another automatic
+// answer.
+func (s *signs) responseSubject() bool {
+	return !s.prefixed && announces(s.subject, responseWords)
+}

@@ -228,8 +228,8 @@ func (a *answer) remark(match mailbox.Match, s *SentMessage, known bool) mailbox
 		match.Evidence = append(match.Evidence, mailbox.Evidence{Rule: "other_sender", Detail: "From"})
 	}
 	if !a.report() && s.Subject != "" {
-		ours, _ := baseSubject(s.Subject)
-		theirs, _ := baseSubject(subjectOf(a.m))
+		ours, _ := BaseSubject(s.Subject)
+		theirs, _ := BaseSubject(subjectOf(a.m))
 		if ours != theirs {
 			match.Evidence = append(match.Evidence, mailbox.Evidence{Rule: "subject_changed", Detail: "Subject"})
 		}

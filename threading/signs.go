@@ -49,7 +49,7 @@ func readSigns(m *mailbox.Message) *signs {
 	if s.mediaType == "multipart/report" {
 		s.reportType = strings.ToLower(parameter(contentType, "report-type"))
 	}
-	s.subject, s.prefixed = baseSubject(subjectOf(m))
+	s.subject, s.prefixed = BaseSubject(subjectOf(m))
 	for _, v := range m.Header.Values("Auto-Submitted") {
 		keyword, note := autoSubmitted(clip(v))
 		if keyword != "" && keyword != "no" {

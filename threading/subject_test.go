@@ -36,9 +36,9 @@ func TestBaseSubject(t *testing.T) {
 		{"12:30 lunch", "12:30 lunch", false},
 	}
 	for _, tt := range tests {
-		base, prefixed := baseSubject(tt.subject)
+		base, prefixed := BaseSubject(tt.subject)
 		if base != tt.base || prefixed != tt.prefixed {
-			t.Errorf("baseSubject(%q) = %q, %v; want %q, %v", tt.subject, base, prefixed, tt.base, tt.prefixed)
+			t.Errorf("BaseSubject(%q) = %q, %v; want %q, %v", tt.subject, base, prefixed, tt.base, tt.prefixed)
 		}
 	}
 }

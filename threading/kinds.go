@@ -1,0 +1,105 @@
+package threading
+
+import (
+	"strings"
+
+	"github.com/mailtether/mailtether/mailbox"
+)
+
+// calendar finds invitations and the answers to them (RFC 5546, RFC 6047).
+func (s *signs) calendar() (mailbox.Verdict, bool) {
+	var t tally
+	method := ""
+	if s.mediaType == "text/calendar" {
+		t.add(mailbox.LevelCertain, "calendar_part", "Content-Type")
+		method = calendarMethod(parameter(field(s.m, "Content-Type"), "method"))
+	}
+	if strings.EqualFold(field(s.m, "Content-Class"), "urn:content-classes:calendarmessage") {
+		t.add(mailbox.LevelCertain, "calendar_class", "Content-Class")
+	}
+	return t.verdict(mailbox.KindCalendar, method)
+}
+
+// calendarMethod keeps the methods of RFC 5546 and nothing else.
+func calendarMethod(value string) string {
+	switch m := strings.ToLower(strings.TrimSpace(value)); m {
+	case "publish", "request", "reply", "add", "cancel", "refresh", "counter", "declinecounter":
+		return m
+	}
+	return ""
+}
+
+// reactionType is the part of a Gmail emoji reaction
+// (developers.google.com/workspace/gmail/reactions/format, read 2026-11-20).
+const reactionType = "text/vnd.google.email-reaction+json"
+
+// reaction finds emoji reactions. The header of a Gmail reaction is that of an
+// ordinary reply, so it is recognised only when the parts are known; Outlook's
+// has no mark at all.
+func (s *signs) reaction() (mailbox.Verdict, bool) {
+	var t tally
+	if s.mediaType == reactionType {
+		t.add(mailbox.LevelCertain, "reaction_part", "Content-Type")
+	}
+	for _, a := range s.m.Attachments {
+		if mediaType(a.ContentType) == reactionType {
+			t.add(mailbox.LevelCertain, "reaction_part", "parts")
+			break
+		}
+	}
+	return t.verdict(mailbox.KindReaction, "")
+}
+
+// list finds mail from lists and campaigns (RFC 2369, RFC 2919).
+func (s *signs) list() (mailbox.Verdict, bool) {
+	if s.cites {
+		return mailbox.Verdict{}, false
+	}
+	var t tally
+	for _, sign := range []struct {
+		level       mailbox.Level
+		rule, field string
+	}{
+		{mailbox.LevelHigh, "list_id", "List-Id"},
+		{mailbox.LevelHigh, "list_unsubscribe", "List-Unsubscribe"},
+		{mailbox.LevelMedium, "feedback_id", "Feedback-ID"},
+	} {
+		if s.m.Header.Has(sign.field) {
+			t.add(sign.level, sign.rule, sign.field)
+		}
+	}
+	return t.verdict(mailbox.KindList, "")
+}
+
+// human is what remains. It names the weak signs against it.
+func (s *signs) human() mailbox.Verdict {
+	t := tally{level: mailbox.LevelHigh}
+	t.note("no_automatic_sign", "")
+	strong := len(t.evidence)
+	for _, weak := range []struct{ rule, field string }{
+		{"through_list", "List-Id"},
+		{"list_unsubscribe", "List-Unsubscribe"},
+		{"precedence", "Precedence"},
+		{"auto_response_suppress", "X-Auto-Response-Suppress"},
+		{"exchange_rules_loop", "X-MS-Exchange-Inbox-Rules-Loop"},
+	} {
+		if s.m.Header.Has(weak.field) {
+			t.note(weak.rule, weak.field)
+		}
+	}
+	if s.nullPath {
+		t.note("null_return_path", "Return-Path")
+	}
+	if s.sender == senderPostmaster {
+		t.note("postmaster_sender", "From")
+	}
+	if len(t.evidence) > strong {
+		t.level = mailbox.LevelMedium
+	}
+	if !s.m.HeaderComplete {
+		t.level = mailbox.LevelLow
+		t.note("header_incomplete", "")
+	}
+	v, _ := t.verdict(mailbox.KindHuman, "")
+	return v
+}
