@@ -2,6 +2,7 @@ package threading
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,16 +21,26 @@ type SentMessage struct {
 	// trusted one.
 	Provider mailbox.ProviderName
 	// IDs are all Message-IDs the message is known under: as it was written, as
-	// the provider replaced it, as an alias field tells. Answers may cite any.
+	// the provider replaced it, as an alias field tells (see [MessageIDs]).
+	// Answers may cite any.
 	IDs []mailbox.RFCMessageID
 	// Thread is the provider's conversation; empty when it is not known.
 	Thread mailbox.ThreadID
+	// Token is the keyed token that was put into its Message-ID or Reply-To; see
+	// [Token].
+	Token string
+	// ThreadIndex is that of the message as it was sent; empty for what did not
+	// pass Exchange.
+	ThreadIndex ThreadIndex
 	// Recipients are the addr-specs it was sent to: To, Cc and Bcc.
 	Recipients []string
 	// Subject is as written, prefixes included.
 	Subject string
 	// At is when the provider took it.
 	At time.Time
+	// Phrases are the fingerprints of its text, to recognise a quote of it: see
+	// [Phrases].
+	Phrases []uint64
 }
 
 // maxKey bounds SentMessage.Key.
@@ -59,12 +70,22 @@ func (s SentMessage) Merge(later SentMessage) SentMessage {
 	if later.Thread != "" {
 		s.Thread = later.Thread
 	}
+	if later.Token != "" {
+		s.Token = later.Token
+	}
+	if later.ThreadIndex != "" {
+		s.ThreadIndex = later.ThreadIndex
+	}
 	if later.Subject != "" {
 		s.Subject = later.Subject
 	}
 	if !later.At.IsZero() {
 		s.At = later.At
 	}
+	if len(later.Phrases) > 0 {
+		s.Phrases = later.Phrases
+	}
+	s.Phrases = slices.Clone(s.Phrases)
 	return s
 }
 
@@ -84,28 +105,28 @@ func unite[T ~string](a, b []T, identity func(T) T) []T {
 	return all
 }
 
-// MaxPerThread is how many messages [Index.ByThread] returns at most. A Gmail
-// conversation is split after 100 messages (support.google.com/mail/answer/5900,
-// read 2026-11-20); Exchange may put any number of messages with the same
-// subject under one conversation id.
-const MaxPerThread = 100
+// MaxPerTerm is how many messages [Index.Find] returns for one term at most.
+// What is behind them is older than any answer that only such a term finds.
+const MaxPerTerm = 32
 
 // Index is where sent messages are remembered. Implementations keep the rules
 // of the conformance suite in package threadingtest. They are safe for
 // concurrent use, answer lookups without scanning, and carry tenant and mailbox
-// in every key, so that no lookup ever crosses either.
+// in every key, so that no lookup ever crosses either. They need not know what a
+// [Term] stands for.
 //
-// An error means that the store failed or that the context ended. Adding and
-// looking up are safe to repeat.
+// An error means that the store failed or that the context ended. All methods
+// are safe to repeat.
 type Index interface {
-	// Add remembers a message. A second Add under the same Ref and Key completes
-	// the first: see [SentMessage.Merge].
+	// Add remembers a message under its terms ([SentMessage.Terms]). A second Add
+	// under the same Ref and Key completes the first (see [SentMessage.Merge]),
+	// and replaces its terms.
 	Add(ctx context.Context, m SentMessage) error
-	// ByID returns the messages that have one of the ids, each once, in the
-	// order of the ids; those that share an id newest first (by At, then by
-	// Key). Ids are compared exactly. None found is an empty result, no error.
-	ByID(ctx context.Context, ref mailbox.Ref, ids ...mailbox.RFCMessageID) ([]SentMessage, error)
-	// ByThread returns the newest messages of a conversation, newest first, at
-	// most MaxPerThread. The empty thread has no messages.
-	ByThread(ctx context.Context, ref mailbox.Ref, thread mailbox.ThreadID) ([]SentMessage, error)
+	// Find returns the messages that have one of the terms, each once, in the
+	// order of the terms; those that share a term newest first (by At, then by
+	// Key), at most MaxPerTerm of them. None found is an empty result, no error.
+	Find(ctx context.Context, ref mailbox.Ref, terms ...Term) ([]SentMessage, error)
+	// Forget removes what was sent from the mailbox before a time, and returns
+	// how many messages that were. Messages without a time are the oldest.
+	Forget(ctx context.Context, ref mailbox.Ref, before time.Time) (int, error)
 }

@@ -69,16 +69,16 @@ func (x *Matcher) Match(ctx context.Context, ref mailbox.Ref, m *mailbox.Message
 		}
 	}
 	cited := citations(m, v)
-	ids := make([]mailbox.RFCMessageID, 0, len(cited)+1)
+	ids := make([]Term, 0, len(cited)+1)
 	if own != "" {
-		ids = append(ids, own)
+		ids = append(ids, IDTerm(own))
 	}
 	for _, c := range cited {
-		ids = append(ids, c.id)
+		ids = append(ids, IDTerm(c.id))
 	}
 	a := answer{m: m, verdict: v, senders: senders(m)}
 	if len(ids) > 0 {
-		sent, err := x.Index.ByID(ctx, ref, ids...)
+		sent, err := x.Index.Find(ctx, ref, ids...)
 		if err != nil {
 			return mailbox.Match{}, indexError(ref, err)
 		}
@@ -92,7 +92,7 @@ func (x *Matcher) Match(ctx context.Context, ref mailbox.Ref, m *mailbox.Message
 	if m.ThreadID == "" || v.Kind == mailbox.KindList {
 		return mailbox.Match{}, nil
 	}
-	sent, err := x.Index.ByThread(ctx, ref, m.ThreadID)
+	sent, err := x.Index.Find(ctx, ref, ThreadTerm(m.ThreadID))
 	if err != nil {
 		return mailbox.Match{}, indexError(ref, err)
 	}

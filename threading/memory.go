@@ -6,26 +6,29 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
 
 // Memory is an [Index] in memory, safe for concurrent use. It is lost with the
-// process and never forgets: a message with one id, one recipient and a thread
-// takes about 0.6 kB (BenchmarkMemoryAdd), its strings included, so a million of
-// them take 0.6 to 1 GB.
+// process; what a message takes is measured by BenchmarkMemoryAdd.
 type Memory struct {
 	mu    sync.RWMutex
 	boxes map[mailbox.Ref]*memoryBox
 }
 
 // memoryBox holds the messages of one mailbox. A stored message is never
-// changed, only replaced. Lists are ordered oldest first, so that a new message
-// goes to the end.
+// changed, only replaced.
 type memoryBox struct {
-	byKey    map[string]*SentMessage
-	byID     map[mailbox.RFCMessageID][]*SentMessage
-	byThread map[mailbox.ThreadID][]*SentMessage
+	byKey  map[string]*SentMessage
+	byTerm map[Term]holders
+}
+
+// holders are the messages that have a term. Most terms have one.
+type holders struct {
+	one  *SentMessage
+	many *[]*SentMessage // ordered oldest first, so that a new message goes to the end
 }
 
 // NewMemory returns an empty index.
@@ -47,11 +50,7 @@ func (x *Memory) Add(ctx context.Context, m SentMessage) error {
 	defer x.mu.Unlock()
 	box := x.boxes[m.Ref]
 	if box == nil {
-		box = &memoryBox{
-			byKey:    make(map[string]*SentMessage),
-			byID:     make(map[mailbox.RFCMessageID][]*SentMessage),
-			byThread: make(map[mailbox.ThreadID][]*SentMessage),
-		}
+		box = &memoryBox{byKey: make(map[string]*SentMessage), byTerm: make(map[Term]holders)}
 		x.boxes[m.Ref] = box
 	}
 	old := box.byKey[m.Key]
@@ -61,55 +60,77 @@ func (x *Memory) Add(ctx context.Context, m SentMessage) error {
 	} else {
 		m = SentMessage{Ref: m.Ref, Key: m.Key}.Merge(m) // copies the slices
 	}
-	box.insert(&m)
+	box.byKey[m.Key] = &m
+	for _, t := range m.Terms() {
+		box.byTerm[t] = box.byTerm[t].with(&m)
+	}
 	return nil
 }
 
-func (b *memoryBox) insert(m *SentMessage) {
-	b.byKey[m.Key] = m
-	for _, id := range m.IDs {
-		b.byID[id] = insertOrdered(b.byID[id], m)
-	}
-	if m.Thread != "" {
-		b.byThread[m.Thread] = insertOrdered(b.byThread[m.Thread], m)
-	}
-}
-
 func (b *memoryBox) remove(m *SentMessage) {
-	for _, id := range m.IDs {
-		b.byID[id] = without(b.byID[id], m)
-		if len(b.byID[id]) == 0 {
-			delete(b.byID, id)
-		}
-	}
-	if m.Thread != "" {
-		b.byThread[m.Thread] = without(b.byThread[m.Thread], m)
-		if len(b.byThread[m.Thread]) == 0 {
-			delete(b.byThread, m.Thread)
+	delete(b.byKey, m.Key)
+	for _, t := range m.Terms() {
+		if left := b.byTerm[t].without(m); left == (holders{}) {
+			delete(b.byTerm, t)
+		} else {
+			b.byTerm[t] = left
 		}
 	}
 }
 
-// oldestFirst is the reverse of the order that [Index.ByID] asks for.
+// oldestFirst is the reverse of the order that [Index.Find] asks for.
 func oldestFirst(a, b *SentMessage) int {
 	return cmp.Or(a.At.Compare(b.At), strings.Compare(b.Key, a.Key))
 }
 
-func insertOrdered(list []*SentMessage, m *SentMessage) []*SentMessage {
-	at, _ := slices.BinarySearchFunc(list, m, oldestFirst)
-	return slices.Insert(list, at, m)
-}
-
-func without(list []*SentMessage, m *SentMessage) []*SentMessage {
-	at, found := slices.BinarySearchFunc(list, m, oldestFirst)
-	if !found {
-		return list
+func (h holders) with(m *SentMessage) holders {
+	switch {
+	case h.many != nil:
+		at, _ := slices.BinarySearchFunc(*h.many, m, oldestFirst)
+		*h.many = slices.Insert(*h.many, at, m)
+	case h.one != nil:
+		pair := []*SentMessage{h.one, m}
+		slices.SortFunc(pair, oldestFirst)
+		h = holders{many: &pair}
+	default:
+		h.one = m
 	}
-	return slices.Delete(list, at, at+1)
+	return h
 }
 
-// ByID implements [Index].
-func (x *Memory) ByID(ctx context.Context, ref mailbox.Ref, ids ...mailbox.RFCMessageID) ([]SentMessage, error) {
+func (h holders) without(m *SentMessage) holders {
+	if h.many == nil {
+		return holders{}
+	}
+	if at, found := slices.BinarySearchFunc(*h.many, m, oldestFirst); found {
+		*h.many = slices.Delete(*h.many, at, at+1)
+	}
+	if len(*h.many) == 1 {
+		return holders{one: (*h.many)[0]}
+	}
+	return h
+}
+
+// newest appends to found the newest messages, newest first, without those that
+// are in it.
+func (h holders) newest(found []*SentMessage) []*SentMessage {
+	if h.many == nil {
+		if h.one != nil && !slices.Contains(found, h.one) {
+			found = append(found, h.one)
+		}
+		return found
+	}
+	list := *h.many
+	for _, m := range slices.Backward(list[max(0, len(list)-MaxPerTerm):]) {
+		if !slices.Contains(found, m) {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// Find implements [Index].
+func (x *Memory) Find(ctx context.Context, ref mailbox.Ref, terms ...Term) ([]SentMessage, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -120,42 +141,42 @@ func (x *Memory) ByID(ctx context.Context, ref mailbox.Ref, ids ...mailbox.RFCMe
 		return nil, nil
 	}
 	var found []*SentMessage
-	for _, id := range ids {
-		for _, m := range slices.Backward(box.byID[id]) {
-			if !slices.Contains(found, m) {
-				found = append(found, m)
-			}
-		}
+	for _, t := range terms {
+		found = box.byTerm[t].newest(found)
 	}
-	return copies(found), nil
-}
-
-// ByThread implements [Index].
-func (x *Memory) ByThread(ctx context.Context, ref mailbox.Ref, thread mailbox.ThreadID) ([]SentMessage, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	box := x.boxes[ref]
-	if box == nil {
+	if len(found) == 0 {
 		return nil, nil
 	}
-	list := box.byThread[thread]
-	newest := slices.Clone(list[max(0, len(list)-MaxPerThread):])
-	slices.Reverse(newest)
-	return copies(newest), nil
-}
-
-func copies(list []*SentMessage) []SentMessage {
-	if len(list) == 0 {
-		return nil
-	}
-	out := make([]SentMessage, len(list))
-	for i, m := range list {
+	out := make([]SentMessage, len(found))
+	for i, m := range found {
 		out[i] = *m
 		out[i].IDs = slices.Clone(m.IDs)
 		out[i].Recipients = slices.Clone(m.Recipients)
+		out[i].Phrases = slices.Clone(m.Phrases)
 	}
-	return out
+	return out, nil
+}
+
+// Forget implements [Index].
+func (x *Memory) Forget(ctx context.Context, ref mailbox.Ref, before time.Time) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	box := x.boxes[ref]
+	if box == nil {
+		return 0, nil
+	}
+	n := 0
+	for _, m := range box.byKey {
+		if m.At.Before(before) {
+			box.remove(m)
+			n++
+		}
+	}
+	if len(box.byKey) == 0 {
+		delete(x.boxes, ref)
+	}
+	return n, nil
 }

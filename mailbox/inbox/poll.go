@@ -318,7 +318,7 @@ func (p *poll) event(ctx context.Context, m *mailbox.Message) (mailbox.Event, er
 // latter counts against the sending limits.
 func (p *poll) sentEvent(ctx context.Context, m *mailbox.Message) (mailbox.Event, error) {
 	if p.config.Index != nil && m.RFCMessageID != "" {
-		ours, err := p.config.Index.ByID(ctx, p.state.Ref, m.RFCMessageID)
+		ours, err := p.config.Index.Find(ctx, p.state.Ref, threading.IDTerm(m.RFCMessageID))
 		if err != nil || len(ours) > 0 {
 			return mailbox.Event{Message: m}, err
 		}

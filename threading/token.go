@@ -1,0 +1,70 @@
+package threading
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"strings"
+
+	"github.com/mailtether/mailtether/mailbox"
+)
+
+const (
+	tokenBytes  = 15
+	tokenLength = tokenBytes * 8 / 5
+	// tokenAlphabet is that of RFC 4648, 6, in lower case: mail systems change
+	// the case of addresses.
+	tokenAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
+)
+
+// Token returns the keyed token of a message: 24 letters and digits that nobody
+// can guess without the secret. The same message has the same token every time,
+// so it need not be stored before the message goes out. Put it into what answers
+// carry back, the left side of the Message-ID ("TOKEN.x@example.com") or the
+// Reply-To address ([TokenAddress]), and into [SentMessage.Token]: [Matcher]
+// then finds the message by it, whatever became of the rest of the id.
+//
+// The secret should have 32 random bytes. Who changes it loses nothing: tokens
+// are looked up, not computed again.
+func Token(secret []byte, ref mailbox.Ref, key string) string {
+	mac := hmac.New(sha256.New, secret)
+	for _, part := range []string{string(ref.Tenant), string(ref.Mailbox), key} {
+		var size [8]byte
+		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+		mac.Write(size[:])
+		mac.Write([]byte(part))
+	}
+	return base32.NewEncoding(tokenAlphabet).EncodeToString(mac.Sum(nil)[:tokenBytes])
+}
+
+// TokenAddress returns the address with the token as its tag,
+// "ann+TOKEN@example.com" (RFC 5233), which Gmail and Exchange Online deliver to
+// the mailbox of ann. A tag that was there is replaced. What is no addr-spec is
+// returned as it is.
+func TokenAddress(address, token string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at <= 0 {
+		return address
+	}
+	local, _, _ := strings.Cut(address[:at], "+")
+	return local + "+" + token + address[at:]
+}
+
+// tokens returns what looks like a token in an id or an address: words of the
+// length and the alphabet of one.
+func tokens(s string) []string {
+	var found []string
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+	}) {
+		if len(word) != tokenLength {
+			continue
+		}
+		word = strings.ToLower(word)
+		if strings.Trim(word, tokenAlphabet) == "" {
+			found = append(found, word)
+		}
+	}
+	return found
+}
