@@ -156,6 +156,11 @@ type Match struct {
 	Key string `json:"key"`
 	// RFCMessageID is the id of the sent message that was found.
 	RFCMessageID RFCMessageID `json:"rfc_message_id,omitempty"`
+	// Thread is the provider's conversation of the sent message, if it is known.
+	Thread ThreadID `json:"thread,omitempty"`
+	// Recipient is the address the message was sent to that answers, or that a
+	// report is about; empty when none of them is.
+	Recipient string `json:"recipient,omitempty"`
 	Level        Level        `json:"level"`
 	Evidence     []Evidence   `json:"evidence,omitempty"`
 	// OtherSender marks an answer from an address the message was not sent to:

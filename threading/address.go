@@ -27,17 +27,18 @@ func CanonicalAddress(address string) string {
 	return local + "@" + domain
 }
 
-// anyRecipient reports whether one of the addresses is one of the recipients.
-func anyRecipient(recipients, addresses []string) bool {
+// findRecipient returns the first recipient that is one of the addresses, in any
+// spelling, or "".
+func findRecipient(recipients, addresses []string) string {
 	for _, a := range addresses {
 		canonical := CanonicalAddress(a)
 		for _, r := range recipients {
 			if mailbox.SameAddress(a, r) || canonical == CanonicalAddress(r) {
-				return true
+				return r
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // isParticipant reports whether an id is really the e-mail address of somebody

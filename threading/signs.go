@@ -3,6 +3,7 @@ package threading
 import (
 	"mime"
 	"net/mail"
+	"slices"
 	"strings"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -216,7 +217,8 @@ func authors(m *mailbox.Message) []string {
 }
 
 // senders returns the addresses that a message may come from: From, Sender and
-// Reply-To.
+// Reply-To. What a list writes over them is the list's own address, to which the
+// message went, and nobody's.
 func senders(m *mailbox.Message) []string {
 	all := authors(m)
 	if m.Sender.Address != "" {
@@ -224,11 +226,21 @@ func senders(m *mailbox.Message) []string {
 	} else {
 		all = append(all, addresses(field(m, "Sender"))...)
 	}
+	persons := len(all)
 	for _, a := range m.ReplyTo {
 		all = append(all, a.Address)
 	}
 	if len(m.ReplyTo) == 0 {
 		all = append(all, addresses(field(m, "Reply-To"))...)
+	}
+	if m.Header.Has("List-Id") || m.Header.Has("List-Post") {
+		persons = 0
+	}
+	if len(all) > persons {
+		receivers := recipientsOf(m)
+		receivers = receivers[:min(len(receivers), maxParticipants)]
+		groups := slices.DeleteFunc(all[persons:], func(a string) bool { return findRecipient(receivers, []string{a}) != "" })
+		all = all[:persons+len(groups)]
 	}
 	return all
 }
