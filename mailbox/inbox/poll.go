@@ -288,14 +288,23 @@ func (p *poll) event(ctx context.Context, m *mailbox.Message) (mailbox.Event, er
 	if m.In(mailbox.FolderSent) && !m.In(mailbox.FolderInbox) {
 		return p.sentEvent(ctx, m)
 	}
-	verdict := threading.Classify(m)
-	e := mailbox.Event{Message: m, Verdict: &verdict}
+	e := mailbox.Event{Message: m}
+	err := p.judge(ctx, &e)
+	return e, err
+}
+
+// judge says what an incoming message is and whether it answers one of ours, as
+// far as it is there: a body tells more than a header.
+func (p *poll) judge(ctx context.Context, e *mailbox.Event) error {
+	verdict := threading.Classify(e.Message)
+	e.Verdict = &verdict
 	if p.config.Index != nil {
-		match, err := p.matcher.Match(ctx, p.state.Ref, m, verdict)
+		match, err := p.matcher.Match(ctx, p.state.Ref, e.Message, verdict)
 		if err != nil {
-			return e, err
+			return err
 		}
-		if match.Level >= p.config.MinLevel {
+		// What the header linked stays linked.
+		if match.Level >= p.config.MinLevel && (e.Match == nil || match.Level >= e.Match.Level) {
 			e.Match, e.Key = &match, match.Key
 		}
 	}
@@ -311,7 +320,7 @@ func (p *poll) event(ctx context.Context, m *mailbox.Message) (mailbox.Event, er
 	default:
 		e.Kind = mailbox.EventAutoReply
 	}
-	return e, nil
+	return nil
 }
 
 // sentEvent tells mail of the outbox from mail the user sent by hand. The
@@ -366,7 +375,13 @@ func (p *poll) fetchBodies(ctx context.Context, events []mailbox.Event, which []
 		}
 		p.report.Bodies++
 		e.Message = full[n]
-		if e.Verdict != nil && e.Verdict.Bounce != nil {
+		if e.Verdict == nil {
+			continue // sent by the user
+		}
+		if err := p.judge(ctx, e); err != nil {
+			return err
+		}
+		if e.Verdict.Bounce != nil {
 			p.readReport(ctx, e)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/mailtether/mailtether/mailbox/compose"
 	"github.com/mailtether/mailtether/quota"
 	"github.com/mailtether/mailtether/threading"
+	"github.com/mailtether/mailtether/threading/replytext"
 )
 
 // margin is how much longer a claim lasts than the attempt it covers.
@@ -281,7 +282,17 @@ func (o *Outbox) remember(ctx context.Context, i Intent, p mailbox.ProviderName,
 		Ref: i.Ref, Key: i.Key, Provider: p,
 		IDs: sent.RFCMessageIDs, Thread: sent.ThreadID,
 		Recipients: recipients, Subject: i.Message.Subject, At: sent.At,
+		Phrases: phrases(i.Message),
 	})
+}
+
+// phrases returns what recognises the text of a message in the quote of an
+// answer.
+func phrases(out *mailbox.Outgoing) []uint64 {
+	if out.Text != "" {
+		return threading.Phrases(replytext.Parse(out.Text).Text)
+	}
+	return threading.Phrases(replytext.ParseHTML(out.HTML).Text)
 }
 
 // announce tells the host of a state that is final, once it has not been told.
