@@ -235,6 +235,46 @@ func TestPoliciesDecideWhatIsDelivered(t *testing.T) {
 	}
 }
 
+// An answer without ids is known by the text it quotes, where bodies may be read.
+func TestBodyLinksWhatTheHeaderDoesNot(t *testing.T) {
+	text := "We look for a second warehouse near the harbour and heard only good things about your company."
+	for _, c := range []struct {
+		policy inbox.Policy
+		kind   string
+	}{
+		{inbox.PolicyHeaders, "message Storage"},
+		{inbox.PolicyFull, "reply Storage"},
+	} {
+		t.Run(string(c.policy), func(t *testing.T) {
+			scenario(t, func(t *testing.T, w *world) {
+				w.config.Policy = c.policy
+				in := w.inbox()
+				w.poll(in)
+				o, err := outbox.New(outbox.Config{Ledger: outbox.NewMemory(), Open: w.open, Index: w.index})
+				if err != nil {
+					t.Fatal(err)
+				}
+				i, err := o.Send(t.Context(), outbox.Request{Ref: ref, Key: "k", Message: &mailbox.Outgoing{
+					To: []mailbox.Address{{Address: "bob@mail.example"}}, Subject: "Offer", HTML: "<p>" + text + "</p>",
+				}})
+				if err != nil || i.State != outbox.StateSent {
+					t.Fatalf("send: %v, %v", i.State, err)
+				}
+				answer := fmt.Sprintf("From: bob@mail.example\r\nTo: alice@mail.example\r\nSubject: Storage\r\nDate: %s\r\n"+
+					"Message-ID: <a@mail.example>\r\n\r\nYes, gladly.\r\n\r\n> %s\r\n", time.Now().Format(time.RFC1123Z), text)
+				if _, err := w.service.Deliver("alice@mail.example", []byte(answer)); err != nil {
+					t.Fatal(err)
+				}
+				w.poll(in)
+				w.wantKinds(c.kind)
+				if e := w.events[0]; c.policy == inbox.PolicyFull && (e.Key != "k" || e.Match == nil || e.Match.Evidence[0].Rule != "quoted_text") {
+					t.Errorf("got key %q, match %+v", e.Key, e.Match)
+				}
+			})
+		})
+	}
+}
+
 func TestMailSentByHandCountsAgainstTheLimits(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		sends, err := quota.NewSends(quota.SendsConfig{Limits: func(mailbox.Ref, mailbox.ProviderName) quota.SendLimits {
