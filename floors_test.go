@@ -43,7 +43,8 @@ var floors = []struct {
 	{"mailbox/mailboxtest", 4},
 	{"mailbox/sqlstore", 5},
 	{"", 6},
-	{"examples", 7},
+	{"examples/internal", 7},
+	{"examples", 8},
 }
 
 func floorOf(pkg string) int {

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestQuickstart(t *testing.T) {
@@ -60,26 +58,5 @@ func TestQuickstartReadsNoBodyOfBackgroundMail(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out, mailFolder(t)); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
-	}
-}
-
-func TestReadMailFindsEveryForm(t *testing.T) {
-	t.Parallel()
-	var got []string
-	err := readMail(t.Context(), mailFolder(t), func(raw []byte) error {
-		got = append(got, strings.TrimRight(string(raw), "\n"))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mbox := []string{"Subject: two\n\nFrom me", "Subject: three\n\nbody"}
-	want := append([]string{strings.TrimRight(one, "\n")}, mbox...)
-	want = append(append(want, strings.TrimRight(broken, "\n")), mbox...)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	if err := readMail(t.Context(), filepath.Join(t.TempDir(), "missing"), func([]byte) error { return nil }); err == nil {
-		t.Error("a path that does not exist is no error")
 	}
 }

@@ -2,17 +2,20 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/mailtether/mailtether/examples/internal/mailfiles"
 	"github.com/mailtether/mailtether/gmail/gmailtest"
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/mailbox/compose"
@@ -114,23 +117,25 @@ func (w *world) answer(from string, to []string, raw []byte) {
 // deliverReal delivers real mail into both mailboxes.
 func (w *world) deliverReal(ctx context.Context, out io.Writer, path string) (int, error) {
 	n := 0
-	err := readMail(ctx, path, func(raw []byte) error {
+	for m := range mailfiles.All(os.Stdin, []string{path}) {
+		if err := cmp.Or(m.Err, ctx.Err()); err != nil {
+			return n, fmt.Errorf("%s: %w", m.File, err)
+		}
 		for _, p := range providers {
-			id, err := w.deliver(users[p], raw)
+			id, err := w.deliver(users[p], m.Raw)
 			if err != nil {
-				return err
+				return n, err
 			}
 			w.background[p][id] = true
 		}
 		if n++; n%1000 == 0 {
 			fmt.Fprintf(out, "%d real messages delivered into both mailboxes\n", n)
 		}
-		return nil
-	})
-	if err == nil && n == 0 {
-		err = fmt.Errorf("no mail found at %s", path)
 	}
-	return n, err
+	if n == 0 {
+		return 0, fmt.Errorf("no mail found at %s", path)
+	}
+	return n, nil
 }
 
 // signIn plays the user at the browser: follow the host's link, tick

@@ -24,6 +24,9 @@ const (
 	// maxCRs is how many CR in front of a LF still make one line end. Gateways
 	// that convert twice write CR CR LF.
 	maxCRs = 3
+	// maxEmptyReads is how often in a row a source may give neither bytes nor an
+	// error.
+	maxEmptyReads = 100
 )
 
 // lineReader splits a stream into lines. CR LF, LF and CR each end a line, in
@@ -106,12 +109,19 @@ func (r *lineReader) fill() {
 	copy(r.buf, r.buf[r.start:r.end])
 	r.end -= r.start
 	r.start = 0
-	n, err := io.ReadFull(r.src, r.buf[r.end:])
-	r.end += n
-	if err == io.ErrUnexpectedEOF {
-		err = io.EOF
+	for empty := 0; r.end < len(r.buf) && r.err == nil; {
+		n, err := r.src.Read(r.buf[r.end:])
+		r.end += n
+		r.err = err
+		switch {
+		case n > 0:
+			empty = 0
+		case err == nil:
+			if empty++; empty == maxEmptyReads {
+				r.err = io.ErrNoProgress
+			}
+		}
 	}
-	r.err = err
 	r.lf = -1
 }
 

@@ -112,3 +112,19 @@ func TestMboxTooLarge(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A file that was cut, gzipped for instance, is not a whole one.
+func TestMboxCutSource(t *testing.T) {
+	t.Parallel()
+	src := io.MultiReader(strings.NewReader("From x Mon Jun  2 10:00:00 2025\nSubject: one\n\nbo"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	var errs []error
+	for _, err := range Mbox(src) {
+		errs = append(errs, err)
+	}
+	if len(errs) != 1 || !errors.Is(errs[0], io.ErrUnexpectedEOF) {
+		t.Errorf("errors are %v, want io.ErrUnexpectedEOF", errs)
+	}
+	if _, err := Read(io.MultiReader(strings.NewReader("Subject: one\n\nbo"), iotest.ErrReader(io.ErrUnexpectedEOF)), ReadOptions{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("Read: error is %v, want io.ErrUnexpectedEOF", err)
+	}
+}
