@@ -47,24 +47,9 @@ func (a *answer) readClues() {
 	if a.m.Body == nil {
 		return
 	}
-	r := readBody(a.m.Body)
+	r := replytext.ParseBody(a.m.Body.Text, a.m.Body.HTML)
 	a.openers = r.Openers
 	a.quoted = Fingerprints(strings.Join(r.Quoted, "\n"), maxQuoted)
-}
-
-// readBody takes a body apart. Both forms say the same; text is the surer one,
-// unless it lacks the quote.
-func readBody(b *mailbox.Body) replytext.Reply {
-	if b.Text == "" {
-		return replytext.ParseHTML(b.HTML)
-	}
-	r := replytext.Parse(b.Text)
-	if len(r.Quoted) == 0 && b.HTML != "" {
-		if h := replytext.ParseHTML(b.HTML); len(h.Quoted) > 0 {
-			return h
-		}
-	}
-	return r
 }
 
 // terms returns what to look for when no id is known.

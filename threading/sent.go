@@ -2,6 +2,7 @@ package threading
 
 import (
 	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/threading/replytext"
 )
 
 // NewSentMessage returns what has to be remembered of a message that stands in a
@@ -18,7 +19,7 @@ func NewSentMessage(ref mailbox.Ref, key string, m *mailbox.Message) SentMessage
 	}
 	s.ThreadIndex, _ = ParseThreadIndex(m.Header.Get("Thread-Index"))
 	if m.Body != nil {
-		s.Phrases = Phrases(readBody(m.Body).Text)
+		s.Phrases = Phrases(replytext.ParseBody(m.Body.Text, m.Body.HTML).Text)
 	}
 	return s
 }

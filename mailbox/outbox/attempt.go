@@ -282,17 +282,8 @@ func (o *Outbox) remember(ctx context.Context, i Intent, p mailbox.ProviderName,
 		Ref: i.Ref, Key: i.Key, Provider: p,
 		IDs: sent.RFCMessageIDs, Thread: sent.ThreadID,
 		Recipients: recipients, Subject: i.Message.Subject, At: sent.At,
-		Phrases: phrases(i.Message),
+		Phrases: threading.Phrases(replytext.ParseBody(i.Message.Text, i.Message.HTML).Text),
 	})
-}
-
-// phrases returns what recognises the text of a message in the quote of an
-// answer.
-func phrases(out *mailbox.Outgoing) []uint64 {
-	if out.Text != "" {
-		return threading.Phrases(replytext.Parse(out.Text).Text)
-	}
-	return threading.Phrases(replytext.ParseHTML(out.HTML).Text)
 }
 
 // announce tells the host of a state that is final, once it has not been told.
