@@ -1,14 +1,18 @@
 package threading_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mailtether/mailtether/internal/corpustest"
 	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/mailbox/compose"
 	"github.com/mailtether/mailtether/threading"
 )
 
@@ -129,5 +133,38 @@ func BenchmarkReadReport(b *testing.B) {
 		if _, err := threading.ReadReport(strings.NewReader(failure)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Real mail from raw bytes to the link, as the privacy policy has it: the header
+// is read, classified and matched. It reports messages a second.
+func BenchmarkRealMail(b *testing.B) {
+	for _, name := range lists {
+		b.Run(name, func(b *testing.B) {
+			raws := slices.Collect(corpustest.Mbox(b, corpustest.Dir(b, "threads", name+".mbox.gz")))
+			index := threading.NewMemory()
+			for i, raw := range raws {
+				if i%2 > 0 {
+					continue
+				}
+				if err := index.Add(b.Context(), threading.NewSentMessage(ref, fmt.Sprint(i), corpustest.Header(b, raw))); err != nil {
+					b.Fatal(err)
+				}
+			}
+			matcher := &threading.Matcher{Index: index}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				m, err := compose.Read(bytes.NewReader(raws[i%len(raws)]), compose.ReadOptions{HeadersOnly: true})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := matcher.Match(b.Context(), ref, m, threading.Classify(m)); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+			b.ReportMetric(float64(i)/b.Elapsed().Seconds(), "messages/s")
+		})
 	}
 }

@@ -61,12 +61,15 @@ func (a *answer) terms() []Term {
 	if c := a.threadIndex.Conversation(); c != "" {
 		terms = append(terms, ConversationTerm(c))
 	}
-	for _, list := range [][]string{a.senders, a.reported(), a.others} {
-		for _, address := range list[:min(len(list), maxParticipants)] {
+	add := func(addresses []string) {
+		for _, address := range addresses[:min(len(addresses), maxParticipants)] {
 			terms = append(terms, RecipientTerm(address))
 		}
 	}
-	if !a.report() {
+	add(a.senders)
+	add(a.reported())
+	if len(a.quoted) > 0 && !a.cites { // nothing else links somebody beside the recipients
+		add(a.others)
 		for _, address := range a.senders[:min(len(a.senders), maxParticipants)] {
 			if d := mailbox.Domain(address); d != "" && !isPublicMail(d) {
 				terms = append(terms, DomainTerm(d))

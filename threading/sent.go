@@ -1,6 +1,8 @@
 package threading
 
 import (
+	"cmp"
+
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/threading/replytext"
 )
@@ -8,7 +10,7 @@ import (
 // NewSentMessage returns what has to be remembered of a message that stands in a
 // mailbox and was sent from it, so that answers to mail that was written by hand
 // or before are recognised as well: all its ids, its recipients, its subject, and
-// its phrases if the body is there. Provider and Token are left to the caller.
+// its phrases if the body is there. Provider is left to the caller.
 func NewSentMessage(ref mailbox.Ref, key string, m *mailbox.Message) SentMessage {
 	s := SentMessage{
 		Ref: ref, Key: key, IDs: MessageIDs(m), Thread: m.ThreadID,
@@ -17,6 +19,7 @@ func NewSentMessage(ref mailbox.Ref, key string, m *mailbox.Message) SentMessage
 	if s.At.IsZero() {
 		s.At = m.Date
 	}
+	s.Token = cmp.Or(FindToken(s.IDs...), FindToken(replyTo(m)...))
 	s.ThreadIndex, _ = ParseThreadIndex(m.Header.Get("Thread-Index"))
 	if m.Body != nil {
 		s.Phrases = Phrases(replytext.ParseBody(m.Body.Text, m.Body.HTML).Text)

@@ -227,12 +227,7 @@ func senders(m *mailbox.Message) []string {
 		all = append(all, addresses(field(m, "Sender"))...)
 	}
 	persons := len(all)
-	for _, a := range m.ReplyTo {
-		all = append(all, a.Address)
-	}
-	if len(m.ReplyTo) == 0 {
-		all = append(all, addresses(field(m, "Reply-To"))...)
-	}
+	all = append(all, replyTo(m)...)
 	if m.Header.Has("List-Id") || m.Header.Has("List-Post") {
 		persons = 0
 	}
@@ -241,6 +236,19 @@ func senders(m *mailbox.Message) []string {
 		receivers = receivers[:min(len(receivers), maxParticipants)]
 		groups := slices.DeleteFunc(all[persons:], func(a string) bool { return findRecipient(receivers, []string{a}) != "" })
 		all = all[:persons+len(groups)]
+	}
+	return all
+}
+
+// replyTo returns the addresses of Reply-To, decoded if the message has them,
+// otherwise from the header.
+func replyTo(m *mailbox.Message) []string {
+	if len(m.ReplyTo) == 0 {
+		return addresses(field(m, "Reply-To"))
+	}
+	all := make([]string, 0, len(m.ReplyTo))
+	for _, a := range m.ReplyTo {
+		all = append(all, a.Address)
 	}
 	return all
 }

@@ -22,8 +22,8 @@ const (
 // can guess without the secret. The same message has the same token every time,
 // so it need not be stored before the message goes out. Put it into what answers
 // carry back, the left side of the Message-ID ("TOKEN.x@example.com") or the
-// Reply-To address ([TokenAddress]), and into [SentMessage.Token]: [Matcher]
-// then finds the message by it, whatever became of the rest of the id.
+// Reply-To address ([TokenAddress]). The outbox notes it in [SentMessage.Token],
+// and [Matcher] finds the message by it, whatever became of the rest of the id.
 //
 // The secret should have 32 random bytes. Who changes it loses nothing: tokens
 // are looked up, not computed again.
@@ -49,6 +49,17 @@ func TokenAddress(address, token string) string {
 	}
 	local, _, _ := strings.Cut(address[:at], "+")
 	return local + "+" + token + address[at:]
+}
+
+// FindToken returns the first token in the ids or addresses of a message that is
+// sent, or "".
+func FindToken[T ~string](list ...T) string {
+	for _, s := range list {
+		if found := tokens(string(s)); len(found) > 0 {
+			return found[0]
+		}
+	}
+	return ""
 }
 
 // tokens returns what looks like a token in an id or an address: words of the

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -278,8 +279,12 @@ func (o *Outbox) remember(ctx context.Context, i Intent, p mailbox.ProviderName,
 	for _, a := range i.Message.Recipients() {
 		recipients = append(recipients, a.Address)
 	}
+	token := threading.FindToken(sent.RFCMessageIDs...)
+	for _, a := range i.Message.ReplyTo {
+		token = cmp.Or(token, threading.FindToken(a.Address))
+	}
 	return o.config.Index.Add(ctx, threading.SentMessage{
-		Ref: i.Ref, Key: i.Key, Provider: p,
+		Ref: i.Ref, Key: i.Key, Provider: p, Token: token,
 		IDs: sent.RFCMessageIDs, Thread: sent.ThreadID,
 		Recipients: recipients, Subject: i.Message.Subject, At: sent.At,
 		Phrases: threading.Phrases(replytext.ParseBody(i.Message.Text, i.Message.HTML).Text),
