@@ -6,11 +6,15 @@
 //     complaint, calendar, reaction, automatic reply, list mail. It comes first,
 //     because a bounce or an absence note cites our Message-ID as perfectly as a
 //     person does.
-//   - [Matcher] links a message to one that was sent, by Message-ID first and by
-//     the provider's conversation second.
-//   - [ReadReport] reads the machine-readable parts of a bounce (RFC 3464 and
-//     RFC 6533), a read receipt (RFC 8098) or a feedback report (RFC 5965).
-//   - [Index] is where sent messages are remembered; [Memory] is one.
+//   - [Matcher] links a message to one that was sent: by ids, and where they are
+//     lost by tokens, conversations, quoted text and subjects.
+//   - [ReadReport] reads a bounce in any form, a read receipt (RFC 8098) or a
+//     feedback report (RFC 5965).
+//   - [Index] is where sent messages are remembered; [Memory] is one, package
+//     mailbox/sqlstore has another.
+//
+// Package replytext takes the body of a reply apart, package assembly threads a
+// whole mailbox.
 //
 // Every verdict and every link carries the rules that made it and a level. A
 // false link is worse than none: when in doubt there is no link, and a weak one
