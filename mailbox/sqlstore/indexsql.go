@@ -134,7 +134,8 @@ func (s *Store) change(ctx context.Context, statements []string, args []any) (in
 			return err
 		}
 		defer conn.Close()
-		return s.transaction(ctx, conn, func() error {
+		// The first statement is a write: it waits for others, until ctx ends.
+		return s.transaction(ctx, conn, "BEGIN", func() error {
 			for _, statement := range statements {
 				result, err := conn.ExecContext(ctx, statement, args...)
 				if err != nil {
