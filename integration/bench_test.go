@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
+	"github.com/mailtether/mailtether/threading"
 	"github.com/mailtether/mailtether/tokenstore"
 )
 
@@ -156,5 +157,40 @@ func fill(b *testing.B, d database, key tokenstore.Key, n int) {
 	}
 	if err := tx.Commit(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// The time of both does not grow with the mailbox.
+func BenchmarkIndex(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprintf("sent=%d", n), func(b *testing.B) {
+			benchAll(b, func(b *testing.B, store *sqlstore.Store, d database) {
+				db := openDB(b, d)
+				fillIndex(b, store, db, d, fleetRef, n)
+				if _, err := db.ExecContext(b.Context(), "ANALYZE"); err != nil {
+					b.Fatal(err)
+				}
+				index := store.Index()
+				b.Run("Find", func(b *testing.B) {
+					b.ReportAllocs()
+					id := threading.IDTerm(sentMessage(fleetRef, 0).IDs[0])
+					for b.Loop() {
+						if err := finds(b.Context(), index, 1, id); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+				b.Run("Add", func(b *testing.B) {
+					b.ReportAllocs()
+					i := 0
+					for b.Loop() {
+						i++
+						if err := index.Add(b.Context(), sentMessage(fleetRef, i)); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			})
+		})
 	}
 }

@@ -39,7 +39,7 @@ func TestClientsShareADatabase(t *testing.T) {
 				}},
 				Keys:    keys,
 				Handler: func(context.Context, mailbox.Event) error { return nil },
-				Stores:  mailtether.Stores{Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens()},
+				Stores:  mailtether.Stores{Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens(), Index: store.Index()},
 			})
 			if err != nil {
 				t.Fatal(err)

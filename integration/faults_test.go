@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
+	"github.com/mailtether/mailtether/threading"
 	"github.com/mailtether/mailtether/tokenstore"
 )
 
@@ -68,8 +69,18 @@ func operations(s *sqlstore.Store) map[string]func(context.Context) error {
 			return nil
 		},
 		"Tokens.Lock": func(ctx context.Context) error { _, err := s.Tokens().Lock(ctx, ref); return err },
-		"Check":       s.Check,
-		"Migrate":     s.Migrate,
+		"Index.Add": func(ctx context.Context) error {
+			m := sentMessage(ref, 0)
+			m.Subject = canary
+			return s.Index().Add(ctx, m)
+		},
+		"Index.Find": func(ctx context.Context) error { _, err := s.Index().Find(ctx, ref, threading.Term{}); return err },
+		"Index.Forget": func(ctx context.Context) error {
+			_, err := s.Index().Forget(ctx, ref, time.Now())
+			return err
+		},
+		"Check":   s.Check,
+		"Migrate": s.Migrate,
 	}
 }
 
@@ -111,7 +122,8 @@ func TestDatabaseSlow(t *testing.T) {
 		for name, call := range operations(store) {
 			// A SQLite file can be read all the same, and the schema always.
 			reads := d.Dialect == sqlstore.SQLite && d.Conns > 1 &&
-				!strings.HasSuffix(name, "Put") && name != "Tokens.Delete" && name != "Tokens.Lock" && name != "States.Take"
+				!strings.HasSuffix(name, "Put") && name != "Tokens.Delete" && name != "Tokens.Lock" && name != "States.Take" &&
+				name != "Index.Add" && name != "Index.Forget"
 			if reads || name == "Check" || name == "Migrate" {
 				continue
 			}
@@ -149,7 +161,7 @@ func blockWrites(t *testing.T, db *sql.DB, d database) (release func()) {
 	t.Cleanup(func() { conn.Close() })
 	statements := []string{"BEGIN IMMEDIATE"}
 	if d.Dialect == sqlstore.PostgreSQL {
-		statements = []string{"BEGIN", "LOCK TABLE mailtether_accounts, mailtether_states, mailtether_tokens, mailtether_leases"}
+		statements = []string{"BEGIN", "LOCK TABLE mailtether_accounts, mailtether_states, mailtether_tokens, mailtether_leases, mailtether_sent, mailtether_sent_terms"}
 	}
 	exec := func(statement string) {
 		t.Helper()
@@ -289,6 +301,19 @@ func TestGarbage(t *testing.T) {
 				t.Errorf("Get of %v returned something", ref)
 			}
 		}
+		for i := range 2 {
+			if err := store.Index().Add(t.Context(), sentMessage(ref(0), i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first, second := sentMessage(ref(0), 0), sentMessage(ref(0), 1)
+		exec(`UPDATE mailtether_sent SET document = (SELECT document FROM mailtether_sent WHERE key = $1) WHERE key = $2`, []byte(first.Key), []byte(second.Key))
+		if found, err := store.Index().Find(t.Context(), ref(0), threading.IDTerm(first.IDs[0])); err != nil || len(found) != 1 {
+			t.Errorf("the message beside a damaged one: %d, %v", len(found), err)
+		}
+		_, err = store.Index().Find(t.Context(), ref(0), threading.IDTerm(second.IDs[0]))
+		wantStorage(t, "Find of a damaged message", err)
+		wantStorage(t, "Add to a damaged message", store.Index().Add(t.Context(), second))
 		good := 0
 		for a, err := range store.Accounts().List(t.Context(), "tenant") {
 			if err == nil && a.Mailbox == "0" {
@@ -329,7 +354,9 @@ func TestInvalidRefs(t *testing.T) {
 		_, load := store.Tokens().Get(t.Context(), ref)
 		_, save := store.Tokens().Put(t.Context(), record(ref, "sealed"))
 		_, lock := store.Tokens().Lock(t.Context(), ref)
-		for _, err := range []error{get, put, load, save, lock, store.Tokens().Delete(t.Context(), ref)} {
+		_, find := store.Index().Find(t.Context(), ref)
+		_, forget := store.Index().Forget(t.Context(), ref, time.Now())
+		for _, err := range []error{get, put, load, save, lock, store.Tokens().Delete(t.Context(), ref), find, forget, store.Index().Add(t.Context(), sentMessage(ref, 0))} {
 			if !errors.Is(err, mailbox.ClassInvalid) {
 				t.Errorf("%q: %v, want mailbox.ClassInvalid", ref, err)
 			}

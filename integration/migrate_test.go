@@ -3,6 +3,7 @@ package integration
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -47,12 +48,14 @@ func TestMigrate(t *testing.T) {
 			t.Fatalf("Get before Migrate: %v, want a SchemaError", err)
 		}
 		newest := e.Want
-		if text := err.Error(); !strings.Contains(text, "version 0") || !strings.Contains(text, "version 1") {
+		if text := err.Error(); !strings.Contains(text, "version 0") || !strings.Contains(text, fmt.Sprint("version ", newest)) {
 			t.Errorf("the error does not name both versions: %s", text)
 		}
 		_, err = store.Accounts().Get(t.Context(), fleetRef)
 		wantSchemaError(t, err, 0, newest)
 		_, _, err = store.States().Take(t.Context(), "id")
+		wantSchemaError(t, err, 0, newest)
+		_, err = store.Index().Find(t.Context(), fleetRef)
 		wantSchemaError(t, err, 0, newest)
 		wantSchemaError(t, store.Check(t.Context()), 0, newest)
 

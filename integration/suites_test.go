@@ -7,6 +7,8 @@ import (
 	"github.com/mailtether/mailtether/mailbox/connect"
 	"github.com/mailtether/mailtether/mailbox/connect/connecttest"
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
+	"github.com/mailtether/mailtether/threading"
+	"github.com/mailtether/mailtether/threading/threadingtest"
 	"github.com/mailtether/mailtether/tokenstore"
 	"github.com/mailtether/mailtether/tokenstore/tokenstoretest"
 )
@@ -35,6 +37,12 @@ func TestSuites(t *testing.T) {
 				tokenstoretest.TestStore(t, func(t *testing.T) tokenstore.Store {
 					store, _ := migrated(t, b.make(t))
 					return store.Tokens()
+				})
+			})
+			t.Run("index", func(t *testing.T) {
+				threadingtest.TestIndex(t, func(t *testing.T) threading.Index {
+					store, _ := migrated(t, b.make(t))
+					return store.Index()
 				})
 			})
 			t.Run("leases", func(t *testing.T) {

@@ -16,13 +16,18 @@ import (
 	"github.com/mailtether/mailtether/threading"
 )
 
+// sentMessage has one id, a thread, one recipient and 32 phrases.
 func sentMessage(i int) threading.SentMessage {
+	phrases := make([]uint64, 32)
+	for p := range phrases {
+		phrases[p] = uint64(p)<<58 + uint64(i)
+	}
 	return threading.SentMessage{
 		Ref: ref, Key: fmt.Sprintf("campaign-7/contact-%09d", i), Provider: mailbox.Gmail,
 		IDs:        []mailbox.RFCMessageID{mailbox.RFCMessageID(fmt.Sprintf("%09d.1a2b3c4d5e6f@outbound.example.com", i))},
 		Thread:     mailbox.ThreadID(fmt.Sprintf("18f0a%011x", i)),
 		Recipients: []string{fmt.Sprintf("contact.%09d@example.org", i)},
-		Subject:    "A question about the warehouse", At: noon.Add(time.Duration(i) * time.Second),
+		Subject:    "A question about the warehouse", At: noon.Add(time.Duration(i) * time.Second), Phrases: phrases,
 	}
 }
 
@@ -78,7 +83,82 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// The memory of one message with one id and one recipient, as B/message.
+// The time of a lookup does not grow with the index: by an id, by the domain that
+// all messages share, and by as many terms of other messages as a matcher may
+// ask for.
+func BenchmarkMemoryFind(b *testing.B) {
+	for _, n := range []int{10_000, 1_000_000} {
+		b.Run(fmt.Sprintf("sent=%d", n), func(b *testing.B) {
+			if n > 100_000 && testing.Short() {
+				b.Skip("takes about 1 GB of memory")
+			}
+			index := filled(b, n)
+			var many []threading.Term
+			for i := range 256 {
+				many = append(many, threading.ThreadTerm(sentMessage(i*(n/256)).Thread))
+			}
+			for _, bm := range []struct {
+				name  string
+				terms []threading.Term
+				want  int
+			}{
+				{"id", []threading.Term{threading.IDTerm(sentMessage(n / 2).IDs[0])}, 1},
+				{"domain", []threading.Term{threading.DomainTerm("example.org")}, threading.MaxPerTerm},
+				{"terms=256", many, 256},
+			} {
+				b.Run(bm.name, func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						found, err := index.Find(b.Context(), ref, bm.terms...)
+						if err != nil || len(found) != bm.want {
+							b.Fatalf("%d messages, %v", len(found), err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// What a lookup costs that finds the most: 256 terms with 32 messages each.
+func BenchmarkMemoryFindMost(b *testing.B) {
+	index := threading.NewMemory()
+	var terms []threading.Term
+	for i := range 256 * threading.MaxPerTerm {
+		m := sentMessage(i)
+		m.Thread = mailbox.ThreadID(fmt.Sprint(i % 256))
+		if err := index.Add(b.Context(), m); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range 256 {
+		terms = append(terms, threading.ThreadTerm(mailbox.ThreadID(fmt.Sprint(i))))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if found, err := index.Find(b.Context(), ref, terms...); err != nil || len(found) != 256*threading.MaxPerTerm {
+			b.Fatalf("%d messages, %v", len(found), err)
+		}
+	}
+}
+
+// Messages that share a term may come in any order, and go in any.
+func BenchmarkMemoryBackwards(b *testing.B) {
+	const n = 100_000
+	for b.Loop() {
+		index := threading.NewMemory()
+		for i := range n {
+			if err := index.Add(b.Context(), sentMessage(n-i)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if forgotten, err := index.Forget(b.Context(), ref, noon.Add(n*time.Hour)); err != nil || forgotten != n {
+			b.Fatalf("%d forgotten, %v", forgotten, err)
+		}
+	}
+}
+
+// The memory of one message, as B/message.
 func BenchmarkMemoryAdd(b *testing.B) {
 	b.ReportAllocs()
 	var before, after runtime.MemStats

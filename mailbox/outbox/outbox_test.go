@@ -484,7 +484,7 @@ func TestSentMessagesAreIndexed(t *testing.T) {
 		index := threading.NewMemory()
 		w.config.Index = index
 		i := w.send(w.outbox(), request("k1"))
-		found, err := index.ByID(t.Context(), ref, i.Sent.RFCMessageIDs...)
+		found, err := index.Find(t.Context(), ref, threading.IDTerm(i.Sent.RFCMessageIDs[0]))
 		if err != nil || len(found) != 1 || found[0].Key != "k1" {
 			t.Errorf("found %+v, %v", found, err)
 		}

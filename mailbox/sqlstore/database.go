@@ -27,12 +27,12 @@ func (d Dialect) sql(statement string) string {
 	case SQLite:
 		// Of its forms of parameters, ?1 means the same to every driver.
 		return strings.NewReplacer("$", "?",
-			"{text}", "TEXT COLLATE BINARY", "{bytes}", "BLOB",
+			"{text}", "TEXT COLLATE BINARY", "{bytes}", "BLOB", "{clustered}", "WITHOUT ROWID",
 			"{now}", "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
 		).Replace(statement)
 	default:
 		return strings.NewReplacer(
-			"{text}", `TEXT COLLATE "C"`, "{bytes}", "BYTEA",
+			"{text}", `TEXT COLLATE "C"`, "{bytes}", "BYTEA", "{clustered}", "",
 			// The time now, not the time when the transaction began.
 			"{now}", "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
 		).Replace(statement)

@@ -8,11 +8,17 @@
 //	…
 //	err = store.Migrate(ctx)
 //	…
-//	stores := mailtether.Stores{Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens()}
+//	stores := mailtether.Stores{
+//		Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens(), Index: store.Index(),
+//	}
 //
 // Every operation is one statement (a write that is refused is followed by a
 // query for the reason), so that nothing holds a lock for longer than that, no
 // two operations can deadlock, and any number of processes can share a database.
+// There are two exceptions. [Index.Add] of a message that is there already reads
+// it and writes the union, and does so again if somebody else was faster. And in
+// SQLite, which has no statement that changes two tables, each write of an Index
+// is a transaction of two or three statements.
 //
 // # Schema
 //
@@ -21,18 +27,24 @@
 // PostgreSQL in the first schema of the search_path. The schema is the same in
 // both databases. Hosts may read the tables; only this package writes them.
 //
-//	mailtether_schema    version, name, applied_at: the migrations that were applied
-//	mailtether_accounts  tenant, mailbox (key), version, provider, app, owner, subject, address,
-//	                     state, parent, link (unique unless empty), document, updated_at
-//	mailtether_states    id (key), data, expires
-//	mailtether_tokens    tenant, mailbox (key), version, provider, sealed, updated_at
-//	mailtether_leases    tenant, mailbox (key), holder, expires
+//	mailtether_schema     version, name, applied_at: the migrations that were applied
+//	mailtether_accounts   tenant, mailbox (key), version, provider, app, owner, subject, address,
+//	                      state, parent, link (unique unless empty), document, updated_at
+//	mailtether_states     id (key), data, expires
+//	mailtether_tokens     tenant, mailbox (key), version, provider, sealed, updated_at
+//	mailtether_leases     tenant, mailbox (key), holder, expires
+//	mailtether_sent       tenant, mailbox, key (key), version, at, document
+//	mailtether_sent_terms tenant, mailbox, key, term (key), at
 //
 // Times are whole microseconds since 1970 in UTC. Text is compared byte for
 // byte. An account is its document, [mailbox.Account] as JSON; the other columns
-// are copies to search by. Text that a database cannot hold (NUL, or not UTF-8)
-// is written as "base64:" and its bytes, in columns and in the document alike; in
-// a column, text of more than 1,000 bytes is "base64:sha256:" and its hash.
+// are copies to search by. A sent message is its document, too, and has a row in
+// mailtether_sent_terms for each [threading.Term] that it is found by; its key is
+// in bytes, its version is a number that every write draws at random.
+//
+// Text that a database cannot hold (NUL, or not UTF-8) is written as "base64:" and
+// its bytes, in columns and in the document alike; in a column, text of more than
+// 1,000 bytes is "base64:sha256:" and its hash.
 //
 // A token that was deleted leaves a row with sealed NULL, which holds no more than
 // the identifiers and the version: versions never repeat, so a late writer cannot

@@ -152,7 +152,11 @@ func (s *Store) apply(ctx context.Context, m migration) error {
 		return err
 	}
 	defer conn.Close()
-	return s.transaction(ctx, conn, func() error {
+	begin := "BEGIN"
+	if s.dialect == SQLite {
+		begin = "BEGIN IMMEDIATE" // it reads first; busy_timeout bounds the wait
+	}
+	return s.transaction(ctx, conn, begin, func() error {
 		exec := func(statement string, args ...any) error {
 			_, err := conn.ExecContext(ctx, statement, args...)
 			return err
@@ -190,14 +194,14 @@ const createSchema = `CREATE TABLE IF NOT EXISTS mailtether_schema (
 // migrationLock is the key of the advisory lock of PostgreSQL: "mailteth".
 const migrationLock = 0x6d61696c74657468
 
-// transaction runs f in a transaction of conn that can write from its start on:
-// database/sql alone cannot begin one in SQLite.
-func (s *Store) transaction(ctx context.Context, conn *sql.Conn, f func() error) error {
-	begin, control := "BEGIN", ctx
+// transaction runs f in a transaction of conn. In SQLite, it is begin that says
+// when it waits for other writers: database/sql alone cannot.
+func (s *Store) transaction(ctx context.Context, conn *sql.Conn, begin string, f func() error) error {
+	control := ctx
 	if s.dialect == SQLite {
 		// A driver may report a statement that was done as cancelled; it must be
-		// certain whether there is a transaction. busy_timeout bounds the wait.
-		begin, control = "BEGIN IMMEDIATE", context.WithoutCancel(ctx)
+		// certain whether there is a transaction.
+		control = context.WithoutCancel(ctx)
 	}
 	err := s.retry(ctx, func() error {
 		_, err := conn.ExecContext(control, begin)

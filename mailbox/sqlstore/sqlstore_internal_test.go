@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/threading"
 )
 
 var dialects = []Dialect{PostgreSQL, SQLite}
@@ -76,6 +77,21 @@ func TestStatementsNameTheTenant(t *testing.T) {
 	}
 }
 
+// Those of the index name tenant and mailbox for every table.
+func TestIndexStatementsNameTheMailbox(t *testing.T) {
+	t.Parallel()
+	table := regexp.MustCompile(`mailtether_\w+`)
+	named := regexp.MustCompile(`(\w+\.)?tenant = [$?]1 AND (\w+\.)?mailbox = [$?]2|INTO mailtether_\w+( AS t)? \(tenant, mailbox, key, `)
+	for _, d := range dialects {
+		index := indexSQL(d)
+		for _, statement := range slices.Concat([]string{index.get, index.find}, index.create, index.update, index.forget) {
+			if tables, names := table.FindAllString(statement, -1), named.FindAllString(statement, -1); len(tables) != len(names) {
+				t.Errorf("%s: %q names %d tables and %d mailboxes", d, statement, len(tables), len(names))
+			}
+		}
+	}
+}
+
 func TestStatementsAreInTheDialect(t *testing.T) {
 	t.Parallel()
 	for _, d := range dialects {
@@ -85,6 +101,9 @@ func TestStatementsAreInTheDialect(t *testing.T) {
 				all = append(all, v.Field(i).String())
 			}
 		}
+		index := indexSQL(d)
+		all = append(all, index.get, index.find)
+		all = slices.Concat(all, index.create, index.update, index.forget)
 		list, err := migrations(d)
 		if err != nil {
 			t.Fatal(err)
@@ -210,6 +229,75 @@ func FuzzDecodeAccount(f *testing.F) {
 		}
 		if diff := cmp.Diff(a, b, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("the account changed (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// The document of a sent message has all its fields, also those that are added
+// later.
+func TestSentDocumentIsComplete(t *testing.T) {
+	t.Parallel()
+	var want threading.SentMessage
+	v := reflect.ValueOf(&want).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i).Addr().Interface().(type) {
+		case *mailbox.Ref:
+			*f = mailbox.Ref{Tenant: "t", Mailbox: "m"}
+		case *time.Time:
+			*f = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+		case *[]mailbox.RFCMessageID:
+			*f = []mailbox.RFCMessageID{"a\x00", "b"}
+		case *[]string:
+			*f = []string{"a\xff", "b"}
+		case *[]uint64:
+			*f = []uint64{1, 1<<64 - 1}
+		default:
+			if v.Field(i).Kind() != reflect.String {
+				t.Fatalf("a sent message has a %T: this test does not know what that holds", f)
+			}
+			v.Field(i).SetString("\x00\xff" + v.Type().Field(i).Name)
+		}
+	}
+	document, err := encodeSent(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeSent(document, want.Ref, []byte(want.Key))
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v, the document misses something (-want +got):\n%s", err, diff)
+	}
+	for _, other := range []mailbox.Ref{{Tenant: "t", Mailbox: "other"}, {Tenant: "other", Mailbox: "m"}} {
+		if _, err := decodeSent(document, other, []byte(want.Key)); !errors.Is(err, errDocument) {
+			t.Errorf("as one of %v: %v", other, err)
+		}
+	}
+	if _, err := decodeSent(document, want.Ref, []byte("other")); !errors.Is(err, errDocument) {
+		t.Errorf("under another key: %v", err)
+	}
+	want.At = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+	if _, err := encodeSent(want); !errors.Is(err, mailbox.ClassInvalid) {
+		t.Errorf("a time in the year 10000: %v", err)
+	}
+}
+
+// Whatever stands in the database, decodeSent gives a message of the row, or an
+// error.
+func FuzzDecodeSent(f *testing.F) {
+	ref := mailbox.Ref{Tenant: "t", Mailbox: "m"}
+	good, err := encodeSent(threading.SentMessage{Ref: ref, Key: "k", IDs: []mailbox.RFCMessageID{"\xff"}, Phrases: []uint64{1}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, document := range []string{string(good), "", "null", "{}", "[]", `{"tenant":"t","mailbox":"m","key":"k","phrases":"AAAA"}`} {
+		f.Add([]byte(document))
+	}
+	f.Fuzz(func(t *testing.T, document []byte) {
+		m, err := decodeSent(document, ref, []byte("k"))
+		if err != nil && (!errors.Is(err, errDocument) || !reflect.DeepEqual(m, threading.SentMessage{})) {
+			t.Fatalf("error %v with %+v", err, m)
+		}
+		if err == nil && (m.Ref != ref || m.Key != "k") {
+			t.Fatalf("the message is %q of %v", m.Key, m.Ref)
 		}
 	})
 }

@@ -69,6 +69,9 @@ func (s *Store) States() *States { return &States{store: s, sql: stateSQL(s.dial
 // Tokens returns the store of sealed tokens.
 func (s *Store) Tokens() *Tokens { return &Tokens{store: s, sql: tokenSQL(s.dialect)} }
 
+// Index returns the store of sent messages.
+func (s *Store) Index() *Index { return &Index{store: s, sql: indexSQL(s.dialect)} }
+
 // due reports whether something that is done once in a while should be done
 // again, and if so, notes that it was.
 func due(last *atomic.Int64, every time.Duration) bool {
