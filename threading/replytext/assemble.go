@@ -48,22 +48,19 @@ func assemble(lines []line) Reply {
 }
 
 // whole is the reply in which nothing of the author's own was found. A body
-// that begins with a header block and goes on with a second message may be the
-// print of one message with its history: the text is then the first of them.
+// that begins with a header block may be the print of one message, perhaps with
+// its history: the text is then what follows the block.
 func whole(lines []line, l labels, r Reply) Reply {
 	r.Whole = true
-	if l.head > 0 {
-		end := l.head
-		for end < len(lines) && l.kinds[end] != kindOpener && lines[end].depth == 0 {
-			end++
-		}
-		if end < len(lines) {
-			own := lines[l.head:end]
-			cut := cutSignature(own)
-			if r.Text = text(own, 0, cut); r.Text != "" {
-				r.Signature = text(own, cut, len(own))
-				return r
-			}
+	end := l.head
+	for end < len(lines) && l.kinds[end] != kindOpener && lines[end].depth == 0 {
+		end++
+	}
+	if own := lines[l.head:end]; l.head > 0 && text(own, 0, len(own)) != "" {
+		cut := cutSignature(own)
+		if r.Text = text(own, 0, cut); r.Text != "" {
+			r.Signature = text(own, cut, len(own))
+			return r
 		}
 	}
 	r.Text = text(lines, 0, len(lines))

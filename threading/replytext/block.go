@@ -11,7 +11,9 @@ const (
 // headerField reads a line "From: …" in any of the languages known; bold marks
 // around the name are ignored.
 func headerField(s string) (f field, name, value string) {
-	s = strings.TrimLeft(s, "*_ ")
+	if s = strings.TrimLeft(s, "*_"); strings.HasPrefix(s, " ") {
+		return fieldNone, "", "" // an item of a list
+	}
 	head := s[:min(len(s), maxFieldName)]
 	i := strings.IndexByte(head, ':')
 	size := 1
@@ -35,6 +37,9 @@ func headerBlock(lines []line, i int) (span, bool) {
 	f, _, _ := headerField(lines[i].plain)
 	marked := lines[i].mark == markHeader
 	if !marked && (f == fieldNone || f >= fieldOther) {
+		return span{}, false
+	}
+	if !marked && partOfMore(lines, i) {
 		return span{}, false
 	}
 	b := block{known: make(map[field]bool, 4)}
@@ -73,6 +78,21 @@ func headerBlock(lines []line, i int) (span, bool) {
 		return span{}, false
 	}
 	return span{start: i, end: end, opener: b.opener, block: true}, true
+}
+
+// partOfMore reports whether a field is indented, or stands below another that
+// begins no block: clients put their blocks flush left and complete.
+func partOfMore(lines []line, i int) bool {
+	if l := &lines[i]; l.depth == 0 && (strings.HasPrefix(l.text, "  ") || strings.HasPrefix(l.text, "\t")) && l.plain[0] != '*' {
+		return true
+	}
+	if i == 0 || lines[i-1].blank() || lines[i-1].level() != lines[i].level() {
+		return false
+	}
+	above := lines[i-1].plain
+	f, _, _ := headerField(above)
+	name, _, found := strings.Cut(above[:min(len(above), maxFieldName)], ":")
+	return f != fieldNone || found && strings.Contains(name, "-") && !strings.Contains(name, " ")
 }
 
 // block is what was read of a header block.
@@ -174,7 +194,7 @@ func (b *block) convincing(marked bool) bool {
 	if !b.known[fieldFrom] {
 		return kinds >= 2 && b.dated && (b.known[fieldTo] || kinds >= 3)
 	}
-	return kinds >= 2 && (b.someone || b.dated) || kinds >= 3 && b.known[fieldSubject] && b.known[fieldSent]
+	return kinds >= 2 && b.someone || kinds >= 3 && b.dated || kinds >= 3 && b.known[fieldSubject] && b.known[fieldSent]
 }
 
 // separator reads a line that announces a message: "-----Original Message-----",
@@ -191,14 +211,21 @@ func separator(s string) (forward, ok bool) {
 	if begun(low) {
 		return true, true
 	}
+	if strings.HasPrefix(low, "original message processed by") { // Tobit david
+		return false, true
+	}
 	if !strings.HasPrefix(s, "--") && !strings.HasPrefix(s, "__") && !strings.HasPrefix(s, "==") && !strings.HasPrefix(s, "——") {
 		return false, false
 	}
-	if len(strings.Fields(text)) > 6 || !containsAny(low, messageWords) {
+	if len(strings.Fields(text)) > 6 {
 		return false, false
 	}
-	if containsAny(low, forwardWords) {
+	message := containsAny(low, messageWords)
+	if containsAny(low, forwardWords) && (message || strings.HasPrefix(low, "begin ")) {
 		return true, true
+	}
+	if !message {
+		return false, false
 	}
 	closed := strings.HasSuffix(s, "--") || strings.HasSuffix(s, "——")
 	return false, containsAny(low, originalWords) && (closed || len(strings.Fields(text)) <= 2)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mailtether/mailtether/internal/corpustest"
 	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/threading"
 	"github.com/mailtether/mailtether/threading/replytext"
 )
 
@@ -75,6 +77,7 @@ func TestEvaluateReplyText(t *testing.T) {
 		h.Write([]byte(l.File))
 		count(fmt.Sprintf("exact, half %d", h.Sum32()%2), score.exact())
 		if !score.exact() {
+			if os.Getenv("DUMP")!="" { os.WriteFile("/tmp/fail/"+l.File, []byte(clip(body,3000)+"\n=================WANT\n"+want+"\n=================TEXT\n"+r.Text+"\n=====SIG\n"+r.Signature+fmt.Sprintf("\n%+v", r.Openers)), 0o644) }
 			t.Logf("%s (%s, signature %s): %d found, %d expected, %d right", l.File, l.Label, l.Signature, score.found, score.expected, score.right)
 		}
 	}
@@ -196,12 +199,16 @@ func TestEvaluateRealMail(t *testing.T) {
 				}
 				continue
 			}
+			if _, prefixed := threading.BaseSubject(m.Subject); prefixed {
+				continue // an answer or a forward whose client lost the fields
+			}
 			wholeNew.Count(r.Whole)
 			before := lost.Hit
 			for _, l := range own {
 				lost.Count(!kept[l])
 			}
 			if lost.Hit-before > 3 {
+				if os.Getenv("DUMP")!="" { os.WriteFile(fmt.Sprintf("/tmp/loss/%05d.txt", lost.Of), []byte(m.Body.Text+"\n=================TEXT\n"+r.Text+"\n=====SIG\n"+r.Signature+fmt.Sprintf("\n%+v", r.Openers)), 0o644) }
 				t.Logf("%s loses %d of %d lines", m.RFCMessageID, lost.Hit-before, len(own))
 			}
 		}
@@ -227,3 +234,5 @@ func splitMarked(body string) (marked, own []string) {
 	}
 	return marked, own
 }
+
+func clip(s string, n int) string { return s[:min(len(s),n)] }

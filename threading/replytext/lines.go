@@ -39,6 +39,9 @@ func splitLines(text string) []line {
 			previous = lines[n-1].depth
 		}
 		l.depth, raw = cutQuoteMarks(raw, previous)
+		if l.depth == 0 && previous > 0 && strings.HasSuffix(lines[len(lines)-1].text, "=") {
+			l.depth = previous // a soft line break that nobody decoded
+		}
 		l.plain = plain(raw)
 		if l.depth == 1 && previous == 0 && endsAddress(lines, l.plain) {
 			l.depth, l.plain = 0, "> "+l.plain
@@ -46,6 +49,43 @@ func splitLines(text string) []line {
 		lines = append(lines, l)
 	}
 	dropCodePrompts(lines)
+	joinLinks(lines)
+	return splitOpeners(lines)
+}
+
+// joinLinks takes the end of a link that was wrapped within quoted text for
+// quoted, too.
+func joinLinks(lines []line) {
+	for i := 1; i+1 < len(lines); i++ {
+		l := &lines[i]
+		if l.depth > 0 || lines[i-1].depth == 0 || lines[i+1].depth == 0 {
+			continue
+		}
+		rest := strings.TrimRight(l.plain, " >")
+		if rest != "" && !strings.Contains(rest, " ") && strings.ContainsAny(rest, ")>/=_&%") {
+			l.depth = lines[i-1].depth
+		}
+	}
+}
+
+// splitOpeners gives an opener a line of its own where a conversion from HTML
+// lost the line break before it.
+func splitOpeners(lines []line) []line {
+	for i := 0; i+1 < len(lines); i++ {
+		l := &lines[i]
+		at := strings.LastIndex(l.text, "On ")
+		if at < 1 || l.depth > 0 || lines[i+1].depth == 0 || len(l.text) > maxOpener || !endsWithColon(l.plain) {
+			continue
+		}
+		head, tail := strings.TrimRight(l.text[:at], " -"), l.text[at:]
+		own, p := parsePhrase(plain(head)), parsePhrase(plain(tail))
+		if len(own.toks) == 0 || own.date.found || own.address != "" || p.date.first > 2 || p.verb < 0 || !p.introduces(true) {
+			continue
+		}
+		split := append(make([]line, 0, len(lines)+1), lines[:i]...)
+		split = append(split, line{text: head, plain: plain(head)}, line{text: tail, plain: plain(tail)})
+		return append(split, lines[i+1:]...) // one is enough: a second would be quoted
+	}
 	return lines
 }
 

@@ -99,6 +99,10 @@ func attribution(lines []line, from, t int, deeper bool) (span, bool) {
 			break
 		}
 		count++
+		below := byte(0)
+		if text != "" {
+			below = text[0]
+		}
 		text = join(l.plain, text)
 		p := parsePhrase(text)
 		p.attributed = l.mark == markAttribution
@@ -110,7 +114,7 @@ func attribution(lines []line, from, t int, deeper bool) (span, bool) {
 				}
 			}
 			return span{start: s, end: t + 1, opener: p.opener()}, true
-		case count == 1 && deeper && p.weak():
+		case deeper && (count == 1 || below == '<') && p.weak():
 			weak = span{start: s, end: t + 1, opener: p.opener()}
 		}
 	}
@@ -141,12 +145,14 @@ type phrase struct {
 	addrAt     int // where the address stands, -1 if there is none
 	addrEnd    int
 	attributed bool // HTML says that it introduces a quotation
+	dashed     bool // stands between dashes
 }
 
 // parsePhrase looks for the parts of an opener.
 func parsePhrase(s string) phrase {
+	dashed := strings.HasPrefix(s, "--") && strings.HasSuffix(s, "--")
 	s = strings.Trim(s, "-_*~[]|# —–>")
-	p := phrase{s: s, toks: tokens(s), verb: -1}
+	p := phrase{s: s, dashed: dashed, toks: tokens(s), verb: -1}
 	p.address, p.addrAt, p.addrEnd = findAddress(s)
 	for i, t := range p.toks {
 		if t.word == "" || t.start >= p.addrAt && t.start < p.addrEnd {
@@ -222,13 +228,7 @@ func (p *phrase) introduces(deeper bool) bool {
 	}
 	colon := endsWithColon(p.s) || p.attributed
 	if deeper {
-		switch {
-		case p.date.found:
-			return p.address != "" || p.verb >= 0 || colon && p.date.timed
-		case p.address != "":
-			return p.verb >= 0 && (p.lead || p.verb > 0)
-		}
-		return false
+		return p.date.found && (p.named() || colon && p.date.timed)
 	}
 	if !p.date.found || !p.date.timed && p.address == "" || !p.lead && p.date.first > 1 && p.address == "" {
 		return false
@@ -271,7 +271,7 @@ func (p *phrase) weak() bool {
 	if p.address != "" {
 		return p.rest() <= 6 && !strings.ContainsAny(p.s[:p.addrAt], ".!?;")
 	}
-	if p.verb < 1 || !endsWithColon(p.s) || p.toks[p.verb].end < len(strings.TrimRight(p.s, ": *")) {
+	if p.verb < 1 || !endsWithColon(p.s) && !p.dashed || p.toks[p.verb].end < len(strings.TrimRight(p.s, ": *")) {
 		return false
 	}
 	first := p.s[p.toks[0].start]

@@ -299,8 +299,11 @@ func name(s string, most int) bool {
 	if len(words) == 0 || len(words) > most || len(s) > maxShortLine {
 		return false
 	}
-	for _, w := range words {
+	for i, w := range words {
 		r, _ := utf8.DecodeRuneInString(w)
+		if i > 0 && i < len(words)-1 && len(w) <= 3 && unicode.IsLower(r) {
+			continue // "van", "de", "von"
+		}
 		if !unicode.IsUpper(r) && !(unicode.IsLetter(r) && !unicode.IsLower(r)) {
 			return false
 		}
@@ -342,7 +345,7 @@ func shortName(s string) bool {
 func cutCard(lines []line, end int) int {
 	start, contacts := end, 0
 	at := end
-	for range 5 {
+	for range 12 {
 		p := lastParagraph(lines, at)
 		if p == 0 || at == p {
 			break
@@ -365,6 +368,9 @@ func cutCard(lines []line, end int) int {
 			start = p
 		}
 		at = trimEnd(lines, p)
+	}
+	if rule := trimEnd(lines, start) - 1; start < end && rule > 0 && ruled(&lines[rule]) {
+		return rule
 	}
 	return start
 }
@@ -396,6 +402,9 @@ func contact(s string) bool {
 			return true
 		}
 	case "[image", "cid":
+		return true
+	}
+	if digits >= 7 && strings.Trim(s, "0123456789 ()-./+") == "" {
 		return true
 	}
 	if digits >= 7 && (s[0] == '+' || s[0] == '0' || strings.Contains(s, "+")) {
