@@ -1,0 +1,154 @@
+package replytext
+
+import "strings"
+
+// passage is a run of the author's own lines between quoted ones.
+type passage struct {
+	start, end int // lines
+	signature  int // where its signature begins; end if it has none
+}
+
+// assemble builds the reply from its lines.
+func assemble(lines []line) Reply {
+	l := label(lines)
+	r := Reply{Openers: l.openers, Quoted: quoted(lines, l.kinds)}
+	passages := ownPassages(lines, l.kinds)
+	var texts []passage // those that say something
+	var signature []string
+	for k := range passages {
+		p := &passages[k]
+		if s := text(lines, p.signature, p.end); s != "" {
+			signature = append(signature, s)
+		}
+		if text(lines, p.start, p.signature) != "" {
+			texts = append(texts, *p)
+		}
+	}
+	for i, kind := range l.kinds {
+		if kind == kindSignature && !lines[i].blank() {
+			signature = append(signature, lines[i].text)
+		}
+	}
+	r.Signature = strings.Join(signature, "\n")
+	said := withoutClosings(lines, texts)
+	switch {
+	case len(texts) == 0:
+		return whole(lines, l, r)
+	case len(said) > 1:
+		r.Inline = true
+		r.Text = text(lines, inlineStart(lines, l.kinds, said[0].start), texts[len(texts)-1].signature)
+	default:
+		parts := make([]string, len(texts))
+		for i, p := range texts {
+			parts[i] = text(lines, p.start, p.signature)
+		}
+		r.Text = strings.Join(parts, "\n\n")
+	}
+	return r
+}
+
+// whole is the reply in which nothing of the author's own was found. A body
+// that begins with a header block may be the print of one message, perhaps with
+// its history: the text is then what follows the block.
+func whole(lines []line, l labels, r Reply) Reply {
+	r.Whole = true
+	end := l.head
+	for end < len(lines) && l.kinds[end] != kindOpener && lines[end].depth == 0 {
+		end++
+	}
+	if own := lines[l.head:end]; l.head > 0 && text(own, 0, len(own)) != "" {
+		cut := cutSignature(own)
+		if r.Text = text(own, 0, cut); r.Text != "" {
+			r.Signature = text(own, cut, len(own))
+			return r
+		}
+	}
+	r.Text = text(lines, 0, len(lines))
+	return r
+}
+
+// ownPassages finds the runs of the author's own lines.
+func ownPassages(lines []line, kinds []kind) []passage {
+	var all []passage
+	for i := 0; i < len(lines); i++ {
+		if kinds[i] != kindOwn {
+			continue
+		}
+		p := passage{start: i, end: i + 1}
+		for ; i < len(lines) && (kinds[i] == kindOwn || kinds[i] == kindBlank); i++ {
+			if kinds[i] == kindOwn {
+				p.end = i + 1
+			}
+		}
+		p.signature = p.start + cutSignature(lines[p.start:p.end])
+		all = append(all, p)
+	}
+	return all
+}
+
+// withoutClosings leaves out passages that are only the end of a letter: they
+// make no inline answer of a body.
+func withoutClosings(lines []line, texts []passage) []passage {
+	var said []passage
+	for _, p := range texts {
+		if p.signature-p.start > 1 || !closing(lines[p.start].plain) {
+			said = append(said, p)
+		}
+	}
+	return said
+}
+
+// closing reports whether a line is the end of a letter with a name behind it.
+func closing(s string) bool {
+	if valediction(s) {
+		return true
+	}
+	head, rest, found := strings.Cut(s, ",")
+	return found && valediction(head) && name(strings.TrimSpace(rest), 4)
+}
+
+// inlineStart goes up from the first of the author's lines to the quote and its
+// opener right above it.
+func inlineStart(lines []line, kinds []kind, start int) int {
+	for start > 0 && kinds[start-1] != kindOwn && kinds[start-1] != kindSignature {
+		start--
+	}
+	return start
+}
+
+// quoted returns the lines of other people.
+func quoted(lines []line, kinds []kind) []string {
+	var all []string
+	for i := range lines {
+		if kinds[i] == kindQuote && lines[i].plain != "" {
+			all = append(all, lines[i].plain)
+		}
+	}
+	return all
+}
+
+// text joins lines and trims the blank ones at both ends.
+func text(lines []line, start, end int) string {
+	for start < end && lines[start].blank() {
+		start++
+	}
+	for end > start && lines[end-1].blank() {
+		end--
+	}
+	if start >= end {
+		return ""
+	}
+	size := 0
+	for _, l := range lines[start:end] {
+		size += len(l.text) + 1
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for i, l := range lines[start:end] {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(l.text)
+	}
+	return strings.TrimSpace(b.String())
+}

@@ -1,0 +1,448 @@
+package replytext
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxSignature     = 40 // lines after the delimiter of RFC 3676, 4.3
+	maxBareSignature = 12 // lines after a delimiter without its space
+	maxClosing       = 10 // lines after a valediction
+	maxShortLine     = 70 // bytes of a line of a name or an address
+	maxFooter        = 16 // lines of the footer of a list
+)
+
+// cutSignature returns the index of the line with which the signature of a
+// passage begins, the footer of a list included; len(lines) if there is none. The
+// first line is never part of a signature, except after a delimiter.
+func cutSignature(lines []line) int {
+	end := trimEnd(lines, len(lines))
+	end = cutFooter(lines, end)
+	end = cutDelimited(lines, end)
+	end = trimEnd(lines, end)
+	for range 3 { // a device line below a valediction below a card
+		next := cutDevice(lines, end)
+		next = cutDisclaimer(lines, next)
+		next = cutClosing(lines, next)
+		next = cutCard(lines, next)
+		if next == end {
+			break
+		}
+		end = trimEnd(lines, next)
+	}
+	return end
+}
+
+// trimEnd passes over blank lines before end.
+func trimEnd(lines []line, end int) int {
+	for end > 0 && lines[end-1].blank() {
+		end--
+	}
+	return end
+}
+
+// lastParagraph returns where the paragraph before end begins.
+func lastParagraph(lines []line, end int) int {
+	for end > 0 && !lines[end-1].blank() {
+		end--
+	}
+	return end
+}
+
+// cutFooter finds the footer of a mailing list or a tracker: a rule, and below
+// it how to unsubscribe or where the list is.
+func cutFooter(lines []line, end int) int {
+	texts := 0
+	for i := end - 1; i >= 0 && texts <= maxFooter; i-- {
+		l := &lines[i]
+		if l.blank() {
+			continue
+		}
+		texts++
+		rule := ruled(l) || l.plain == "---" || l.plain == "--" || l.plain == "—"
+		if !rule || texts < 2 {
+			continue
+		}
+		for k := i + 1; k < end; k++ {
+			if containsAny(strings.ToLower(clip(lines[k].plain, 200)), footerWords) {
+				for i > 0 && ruled(&lines[i-1]) {
+					i--
+				}
+				return cutFooter(lines[:i], trimEnd(lines, i))
+			}
+		}
+	}
+	return end
+}
+
+func clip(s string, n int) string { return s[:min(len(s), n)] }
+
+var footerWords = []string{
+	"mailing list", "mailinglist", "unsubscribe", "listinfo", "reply to this email directly", "to post to this group",
+	"you are receiving this", "you received this message because", "manage your subscription", "se désabonner", "abbestellen",
+	"liste de diffusion", "lista de correo", "lista de discussão", "mailingliste", "lista dyskusyjna", "postilista", "рассылк",
+	"post an article", "list archive", "list manager", "afmelden", "yahoo! groups", "mailman",
+}
+
+// cutDelimited finds the line "-- " of a signature, or "--" alone, or a rule of
+// a few underscores with little below it.
+func cutDelimited(lines []line, end int) int {
+	texts := 0
+	at := end
+	for i := end - 1; i >= 0 && texts <= maxSignature; i-- {
+		l := &lines[i]
+		if l.blank() {
+			continue
+		}
+		if delimiter(l.plain) && texts <= maxBareSignature {
+			at = i
+		} else {
+			texts++
+		}
+	}
+	return at
+}
+
+func delimiter(s string) bool {
+	switch s {
+	case "--", "- --", "—", "__", "___", "____": // "- --" is how PGP writes it
+		return true
+	}
+	return false
+}
+
+// cutDevice finds a line that a device or an app adds.
+func cutDevice(lines []line, end int) int {
+	if end < 1 {
+		return end
+	}
+	if deviceLine(lines[end-1].plain) {
+		return end - 1
+	}
+	start := lastParagraph(lines, end)
+	if end-start == 2 && deviceLine(lines[start].plain+" "+lines[start+1].plain) {
+		return start
+	}
+	return end
+}
+
+// deviceHeads are the beginnings of the lines that phones and apps put under a
+// mail, deviceTails their ends in languages that write them the other way round.
+var (
+	deviceHeads = []string{
+		"sent from", "sent via", "sent with", "sent using", "get outlook for", "envoyé de", "envoyé depuis", "envoyé à partir",
+		"envoyé avec", "obtenir outlook", "télécharger outlook", "von meinem", "gesendet von", "gesendet mit", "gesendet aus",
+		"diese nachricht wurde von meinem", "outlook für ", "holen sie sich outlook", "enviado desde", "enviado de", "enviado do",
+		"enviado por", "enviado pelo", "enviado con", "obtener outlook", "obter o outlook", "baixe o outlook", "inviato da",
+		"inviato dal", "inviato con", "scarica outlook", "ottieni outlook", "verzonden vanaf", "verstuurd vanaf", "verzonden met",
+		"verstuurd met", "verzonden via", "outlook voor", "skickat från", "skickades från", "hämta outlook", "skaffa outlook",
+		"sendt fra", "sendt via", "sendt med", "hent outlook", "få outlook", "lähetetty", "hanki outlook", "wysłane z", "wysłano z",
+		"pobierz program outlook", "pobierz outlook", "odesláno z", "odoslané z", "získat outlook", "získať outlook", "az iphone",
+		"küldve", "elküldve", "outlook letöltése", "trimis de pe", "trimis din", "descărcați outlook", "στάλθηκε από",
+		"αποστολή από", "отправлено с", "отправлено из", "отправлено от", "скачать outlook", "надіслано з", "завантажити outlook",
+		"iphone'umdan", "iphone'dan", "נשלח מה", "נשלח מ", "أُرسلت من", "مرسل من", "تم الإرسال من", "发自我的", "發自我的", "从我的",
+		"傳送自", "从 ", "获取 outlook", "取得 outlook", "iphoneから送信", "ipadから送信", "androidから送信", "outlook for ios",
+		"나의 iphone", "내 iphone에서", "gửi từ", "được gửi từ", "tải outlook", "dikirim dari", "dapatkan outlook", "enviat des",
+		"изпратено от", "изпратен от", "poslano sa", "poslano s ", "poslano z", "poslato sa", "saadetud minu", "nosūtīts no",
+		"išsiųsta iš", "ส่งจาก", "do not print this", "von unterwegs", "sendt frá", "senda úr", "enviado do meu",
+	}
+	deviceTails = []string{
+		"gesendet", "から送信", "から送信しました", "에서 보냄", "에서 전송", "gönderildi", "gönderilmiştir", "ile gönderildi", "küldve", "küldtem",
+		"を使用して送信", "versandt", "verschickt",
+	}
+	devices = []string{
+		"iphone", "ipad", "ipod", "android", "mobile", "mobil", "blackberry", "samsung", "galaxy", "outlook", "windows", "yahoo",
+		"mail", "handy", "smartphone", "téléphone", "telefon", "teléfono", "móvil", "cellulare", "telefoon", "phone", "huawei",
+		"xiaomi", "pixel", "nokia", "sony", "htc", "palm", "treo", "tablet", "device", "gmail", "proton", "spark", "superhuman",
+		"hey", "thunderbird", "k-9", "fairemail", "aol", "verizon", "at&t", "t-mobile", "orange", "wireless", "pda", "telefonu",
+		"puhelin", "телефон", "айфон", "устройств", "手机", "手機", "スマ", "モバイル", "휴대", "apple", "watch", "ios", "app", "zimbra", "nexus",
+		"motorola", "oneplus", "honor", "redmi", "front", "mailbird", "boxer", "nine", "mac", "notion", "airmail", "readdle", "mutt", "emclient",
+	}
+)
+
+// deviceLine reports whether a line is "Sent from my iPhone" or the like, and
+// no sentence about a desk.
+func deviceLine(s string) bool {
+	s = strings.TrimLeft(s, "-–—*_[( ")
+	if len(s) > 160 {
+		return false
+	}
+	low := strings.ToLower(s)
+	if i := strings.Index(low, "<http"); i > 0 { // a link rendered beside its text
+		if end := strings.IndexByte(low[i:], '>'); end > 0 {
+			low = low[:i] + low[i+end+1:]
+		}
+	}
+	low = strings.TrimRight(low, ".*_)] !")
+	if len(low) > 100 || len(strings.Fields(low)) > 12 || !containsAny(low, devices) {
+		return false
+	}
+	if strings.ContainsAny(low, "?!;") || strings.Contains(low, ". ") {
+		return false
+	}
+	if strings.Contains(low, ", ") && len(strings.Fields(low)) > 6 && !strings.Contains(low, "5g") && !strings.Contains(low, "4g") {
+		return false
+	}
+	for _, head := range deviceHeads {
+		if strings.HasPrefix(low, head) {
+			return true
+		}
+	}
+	return len(strings.Fields(low)) <= 8 && hasSuffix(low, deviceTails...)
+}
+
+// valedictions end a letter; a name follows on the next line.
+var valedictions = index(map[bool]string{
+	true: `regards regards, best sincerely cheers thanks thx rgds greetings br kr warmly yours respectfully cordially
+		grüße grüsse gruß gruss mfg lg vg hochachtungsvoll grüßen grüssen danke dank
+		cordialement bien salutations amicalement merci bàv sincèrement
+		saludos saludo atentamente cordialmente gracias abrazo un
+		atenciosamente abraços abs att obrigado obrigada cumprimentos
+		saluti cordialità grazie distinti
+		groet groeten groetjes mvg bedankt
+		hälsningar hälsning mvh vänligen tack vh
+		hilsen hilsner hilsener venlig vennlig dbh kh tak takk
+		terveisin ystävällisin yst kiitos
+		pozdrawiam pozdrowienia poważaniem dziękuję
+		pozdravem pozdrav děkuji pozdravom ďakujem
+		üdvözlettel üdv köszönettel tisztelettel
+		stimă mulțumesc
+		ευχαριστώ εκτίμηση χαιρετισμούς
+		уважением спасибо повагою дякую уважение поздрави
+		saygılarımla saygılar teşekkürler selamlar
+		בברכה תודה
+		تحياتي تحية شكرا
+		敬具 よろしくお願いします 此致 祝好 谢谢 謝謝 감사합니다 드림
+		trân trọng salam hormat salutacions atentament pozdravom lijep lp`,
+})
+
+// valediction reports whether a line is nothing but the end of a letter: it
+// has at most five words, one of them a valediction as its first or last.
+func valediction(s string) bool {
+	s = strings.Trim(s, " ,.!*_-–—~")
+	words := strings.Fields(strings.ToLower(clip(s, maxShortLine+1)))
+	if len(words) == 0 || len(words) > 6 || len(s) > maxShortLine || strings.ContainsAny(s, ".?:;@") {
+		return false
+	}
+	if valedictions[strings.TrimRight(words[len(words)-1], ",!")] {
+		return true
+	}
+	if !valedictions[strings.TrimRight(words[0], ",!")] {
+		return false
+	}
+	return len(words) <= 2 || closingPhrase(words[1:])
+}
+
+// closingPhrase reports whether the words go on a valediction ("thanks and best
+// regards", "thank you very much", "hilsen fra").
+func closingPhrase(words []string) bool {
+	for _, w := range words {
+		w = strings.TrimRight(w, ",!")
+		if !valedictions[w] && !closingWords[w] {
+			return false
+		}
+	}
+	return true
+}
+
+var closingWords = index(map[bool]string{
+	true: `and & you again in advance so much very truly a for your help best kind und et y e en och og im voraus por vooraf
+		schöne viele liebe beste freundliche mit à vous d'avance antemano pela atenção på förhand til kindest warm many`,
+})
+
+// cutClosing finds a valediction with the name below it, or a name after a dash
+// or slash in the last line.
+func cutClosing(lines []line, end int) int {
+	if end < 2 {
+		return end
+	}
+	if dashedName(lines[end-1].plain) {
+		return end - 1
+	}
+	texts := 0
+	for i := end - 1; i > 0 && texts <= maxClosing; i-- {
+		l := &lines[i]
+		if l.blank() {
+			continue
+		}
+		if valediction(l.plain) || strings.EqualFold(strings.Trim(l.plain, " ,.!"), "thank you") {
+			if texts == 0 && end-i > 1 || !cardLines(lines[i+1:end]) {
+				return end
+			}
+			return i
+		}
+		if len(l.plain) > 2*maxShortLine {
+			return end
+		}
+		texts++
+	}
+	return end
+}
+
+// dashedName reports whether a line is a name after a dash or slash.
+func dashedName(s string) bool {
+	rest := strings.TrimLeft(s, "-–—/~")
+	if marks := utf8.RuneCountInString(s) - utf8.RuneCountInString(rest); marks < 1 || marks > 2 {
+		return false
+	}
+	if strings.HasPrefix(rest, " ") && s[0] == '-' && !strings.HasPrefix(s, "--") {
+		return false // an item of a list
+	}
+	return name(strings.TrimSpace(rest), 3)
+}
+
+// name reports whether a text is one to most words that begin with capitals.
+func name(s string, most int) bool {
+	words := strings.Fields(s)
+	if len(words) == 0 || len(words) > most || len(s) > maxShortLine {
+		return false
+	}
+	for i, w := range words {
+		r, _ := utf8.DecodeRuneInString(w)
+		if i > 0 && i < len(words)-1 && len(w) <= 3 && unicode.IsLower(r) {
+			continue // "van", "de", "von"
+		}
+		if !unicode.IsUpper(r) && !(unicode.IsLetter(r) && !unicode.IsLower(r)) {
+			return false
+		}
+		if strings.ContainsAny(w, "?!:;,()0123456789@/") {
+			return false
+		}
+	}
+	return true
+}
+
+// cardLines reports whether lines are what stands below a valediction: a name,
+// perhaps with a title, a firm, numbers and addresses, and no sentence.
+func cardLines(lines []line) bool {
+	texts := 0
+	for i := range lines {
+		s := strings.Trim(lines[i].plain, "*_ ")
+		if s == "" {
+			continue
+		}
+		if texts++; texts == 1 {
+			if !name(strings.Trim(s, ".,-–—()"), 5) && !shortName(s) && !contact(s) {
+				return false
+			}
+			continue
+		}
+		if !contact(s) && (len(strings.Fields(s)) > 9 || strings.HasSuffix(s, "?") || len(s) > 2*maxShortLine) {
+			return false
+		}
+	}
+	return texts <= maxClosing
+}
+
+// shortName reports whether a text is one word in small letters, as some sign.
+func shortName(s string) bool {
+	return len(strings.Fields(s)) == 1 && utf8.RuneCountInString(s) <= 15 && !strings.ContainsAny(s, "?!:;@/0123456789")
+}
+
+// cutCard finds a block of contact details at the end.
+func cutCard(lines []line, end int) int {
+	start, contacts := end, 0
+	at := end
+	for range 12 {
+		p := lastParagraph(lines, at)
+		if p == 0 || at == p {
+			break
+		}
+		here, short := 0, true
+		for i := p; i < at; i++ {
+			s := lines[i].plain
+			switch {
+			case contact(s):
+				here++
+			case len(s) > maxShortLine || len(strings.Fields(s)) > 8 || strings.HasSuffix(s, ":") || strings.HasSuffix(s, "?"),
+				strings.HasSuffix(s, "."), strings.HasPrefix(s, "- "), strings.HasPrefix(s, "* "):
+				short = false
+			}
+		}
+		if !short {
+			break
+		}
+		if contacts += here; contacts >= 3 && (here > 0 || start == end) {
+			start = p
+		}
+		at = trimEnd(lines, p)
+	}
+	if rule := trimEnd(lines, start) - 1; start < end && rule > 0 && ruled(&lines[rule]) {
+		return rule
+	}
+	return start
+}
+
+// contact reports whether a line is a contact detail: a labelled number, a
+// telephone number, an address or a link that stands alone.
+func contact(s string) bool {
+	if len(s) > 2*maxShortLine {
+		return false
+	}
+	s = strings.Trim(s, "*_|[]()<> ")
+	low := strings.ToLower(s)
+	words := strings.Fields(low)
+	if len(words) == 0 || len(words) > 9 {
+		return false
+	}
+	digits := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] >= '0' && s[i] <= '9' {
+			digits++
+		}
+	}
+	label := strings.TrimRight(words[0], ".:|*")
+	switch label {
+	case "tel", "telefon", "phone", "fax", "mobile", "mobil", "mob", "cell", "direct", "office", "t", "m", "f", "p", "tél", "téléphone",
+		"tlf", "gsm", "kvk", "btw", "iban", "vat", "bic", "ust-idnr", "handy", "teléfono", "móvil", "telefono", "cel", "celular",
+		"telefone", "telefoon", "puh", "тел", "моб", "电话", "電話", "전화", "www", "web", "email", "e-mail", "mail", "skype", "linkedin", "twitter", "e", "w":
+		if digits >= 5 || strings.ContainsAny(low, "@/") || strings.Contains(low, "www.") || strings.Contains(low, ".") && len(words) == 2 {
+			return true
+		}
+	case "[image", "cid":
+		return true
+	}
+	if digits >= 7 && strings.Trim(s, "0123456789 ()-./+") == "" {
+		return true
+	}
+	if digits >= 7 && (s[0] == '+' || s[0] == '0' || strings.Contains(s, "+")) {
+		return true
+	}
+	return len(words) == 1 && (strings.HasPrefix(low, "www.") || strings.HasPrefix(low, "http") || strings.Contains(low, "@")) ||
+		strings.HasPrefix(low, "image: ")
+}
+
+// cutDisclaimer finds paragraphs of legal text at the end.
+func cutDisclaimer(lines []line, end int) int {
+	end = trimEnd(lines, end)
+	start := lastParagraph(lines, end)
+	if start == 0 {
+		return end
+	}
+	hits, size := 0, 0
+	seen := make(map[string]bool, len(disclaimerWords))
+	for i := start; i < end; i++ {
+		low := strings.ToLower(clip(lines[i].plain, 2000))
+		size += len(low)
+		for _, w := range disclaimerWords {
+			if !seen[w] && strings.Contains(low, w) {
+				seen[w] = true
+				hits++
+			}
+		}
+	}
+	if hits >= 3 && size >= 120 {
+		return start
+	}
+	return end
+}
+
+var disclaimerWords = []string{
+	"confidential", "intended recipient", "intended for", "intended solely", "privileged", "strictly forbidden", "prohibited",
+	"by mistake", "in error", "disclaimer", "third party", "unauthorized", "unauthorised", "notify the sender", "virus",
+	"vertraulich", "irrtümlich", "bestimmt", "unbefugt", "confidentiel", "destinataire", "par erreur", "confidencial", "destinatario",
+	"destinatário", "por error", "por engano", "riservat", "vertrouwelijk", "geadresseerde", "fortrolig", "konfidentiell", "poufn",
+	"конфиденциальн",
+}
