@@ -55,10 +55,10 @@ const (
 //   - Gmail's conversation without a known participant: medium for a bounce or
 //     delay, else low with OtherSender. Other providers merge unrelated mail of
 //     equal subject into one conversation: no link;
-//   - what [SentMessage.Phrases] tells of our text in the quote of an answer,
-//     with the subject or the date in front of the quote beside it: high, alone:
-//     medium; one step lower from a colleague, somebody in the same domain or in
-//     the same group of recipients. It needs the body;
+//   - what [SentMessage.Phrases] tells of our text in the quote of an answer:
+//     high with the same subject and the date in front of the quote, medium with
+//     one of them, else low; one step lower from a colleague, somebody in the same
+//     domain or in the same group of recipients. It needs the body;
 //   - our subject behind a reply prefix, or behind what an automatic answer puts
 //     in front of it, from a recipient, within 30 days: medium if there is one
 //     such message, low if there are several or no prefix;
@@ -209,16 +209,16 @@ func (a *answer) cite(s *SentMessage, c citation, recipient string, token bool) 
 	return a.remark(match, s)
 }
 
-// found is a link in the making.
-type found struct{ mailbox.Match }
+// linking is a link in the making.
+type linking struct{ mailbox.Match }
 
-func (f *found) note(rule, detail string) {
+func (f *linking) note(rule, detail string) {
 	f.Evidence = append(f.Evidence, mailbox.Evidence{Rule: rule, Detail: detail})
 }
 
 // link returns a link without level and evidence.
-func (a *answer) link(s *SentMessage, recipient string) found {
-	match := found{mailbox.Match{
+func (a *answer) link(s *SentMessage, recipient string) linking {
+	match := linking{mailbox.Match{
 		Key: s.Key, Thread: s.Thread, Recipient: recipient, OtherSender: recipient == "" && !a.report(),
 	}}
 	if len(s.IDs) > 0 {
@@ -228,7 +228,7 @@ func (a *answer) link(s *SentMessage, recipient string) found {
 }
 
 // remark adds what is worth knowing beside the rules that made the link.
-func (a *answer) remark(match found, s *SentMessage) mailbox.Match {
+func (a *answer) remark(match linking, s *SentMessage) mailbox.Match {
 	if match.Recipient != "" {
 		match.note("known_participant", "From")
 	}

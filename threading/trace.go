@@ -218,20 +218,21 @@ func (a *answer) byThread(t *trace) (mailbox.Level, int, string) {
 	return mailbox.LevelLow, rankThread, ruleThread
 }
 
-// byQuote judges by our text in the answer. What few phrases say has to be
-// confirmed; somebody beside the recipients may quote a letter that many got; and
-// who cites ids that are not ours mostly answers somebody who quoted us.
+// byQuote judges by our text in the answer. Alone it says little: letters to
+// many share passages. Somebody beside the recipients may quote what another
+// got, and who cites ids that are not ours mostly answers somebody who quoted us.
 func (a *answer) byQuote(t *trace) (mailbox.Level, int, string) {
 	beside := t.recipient == ""
 	if t.hits == 0 || beside && (!t.near || a.cites) {
 		return mailbox.LevelNone, 0, ""
 	}
 	level := mailbox.LevelLow
-	if t.hits >= fewPhrases {
-		level++
-	}
-	if t.same || t.dated {
-		level++
+	many := t.hits >= fewPhrases
+	switch {
+	case many && t.same && t.dated:
+		level = mailbox.LevelHigh
+	case t.same, many && t.dated:
+		level = mailbox.LevelMedium
 	}
 	if beside || a.cites {
 		level--

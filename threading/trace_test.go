@@ -116,29 +116,34 @@ func TestMatchTraces(t *testing.T) {
 		{name: "another Exchange conversation", lines: []string{"From: cleo@example.net", "Thread-Index: " + exchangeIndex(2).String()}},
 		{
 			name: "our text quoted, same subject", lines: []string{"From: ben@example.org", "Subject: Re: A second warehouse"}, text: "Yes.\n\n" + quoted(letter),
-			key: "warehouse", level: mailbox.LevelHigh, rules: []string{"quoted_text", "subject", "known_participant"},
+			key: "warehouse", level: mailbox.LevelMedium, rules: []string{"quoted_text", "subject", "known_participant"},
 		},
 		{
 			name: "our text quoted and wrapped anew", lines: []string{"From: ben@example.org", "Subject: Storage"}, text: "Yes.\n\n" + quoted(strings.ReplaceAll(strings.ReplaceAll(letter, "\n", " "), " a ", "\na ")),
-			key: "warehouse", level: mailbox.LevelMedium, rules: []string{"quoted_text", "known_participant", "subject_changed"},
+			key: "warehouse", level: mailbox.LevelLow, rules: []string{"quoted_text", "known_participant", "subject_changed"},
 		},
 		{
 			name: "our text quoted by a colleague", lines: []string{"From: cleo@example.org", "Subject: Re: A second warehouse"}, text: "Yes.\n\n" + quoted(letter),
-			key: "warehouse", level: mailbox.LevelMedium, rules: []string{"quoted_text", "subject", "other_sender"},
+			key: "warehouse", level: mailbox.LevelLow, rules: []string{"quoted_text", "subject", "other_sender"},
 		},
 		{
-			name: "our text quoted to the group", lines: []string{"From: stranger@example.net", "To: group@lists.example.net", "Subject: Storage"}, text: "Yes.\n\n" + quoted(letter),
-			key: "warehouse", level: mailbox.LevelLow, rules: []string{"quoted_text", "other_sender", "subject_changed"},
+			name: "our text quoted to the group", lines: []string{"From: stranger@example.net", "To: group@lists.example.net", "Subject: Re: A second warehouse"}, text: "Yes.\n\nOn Mon, 02 Mar 2026 13:00:30 +0100, Ann wrote:\n" + quoted(letter),
+			key: "warehouse", level: mailbox.LevelMedium, rules: []string{"quoted_text", "subject", "quoted_date", "other_sender"},
+		},
+		{name: "our text quoted to the group under another subject", lines: []string{"From: stranger@example.net", "To: group@lists.example.net", "Subject: Storage"}, text: "Yes.\n\n" + quoted(letter)},
+		{
+			name: "our text quoted, same subject and date", lines: []string{"From: ben@example.org", "Subject: Re: A second warehouse"}, text: "Yes.\n\nOn Mon, 02 Mar 2026 13:00:30 +0100, Ann wrote:\n" + quoted(letter),
+			key: "warehouse", level: mailbox.LevelHigh, rules: []string{"quoted_text", "subject", "quoted_date", "known_participant"},
 		},
 		{name: "our text quoted by a stranger", lines: []string{"From: stranger@example.net", "Subject: Re: A second warehouse"}, text: "Yes.\n\n" + quoted(letter)},
 		{name: "our text sent back before it was sent", lines: []string{"From: ben@example.org"}, text: quoted(letter), at: noon.Add(-time.Hour)},
 		{
 			name: "a letter that many got, quoted by one of them", lines: []string{"From: emil@gmail.com", "Subject: Re: News"}, text: "No.\n" + quoted(campaign),
-			key: "campaign 1", level: mailbox.LevelHigh, rules: []string{"quoted_text", "subject", "known_participant"},
+			key: "campaign 1", level: mailbox.LevelMedium, rules: []string{"quoted_text", "subject", "known_participant"},
 		},
 		{
 			name: "a letter that one got twice", lines: []string{"From: fred@gmail.com", "Subject: Re: News"}, text: "No.\n" + quoted(campaign),
-			key: "campaign 3", level: mailbox.LevelMedium, rules: []string{"quoted_text", "subject", "ambiguous", "known_participant"},
+			key: "campaign 3", level: mailbox.LevelLow, rules: []string{"quoted_text", "subject", "ambiguous", "known_participant"},
 		},
 		{
 			name: "the date in front of a quote", lines: []string{"From: ben@example.org", "Subject: AW: A second warehouse"},
@@ -151,7 +156,7 @@ func TestMatchTraces(t *testing.T) {
 		},
 		{
 			name: "our text quoted in an answer to something else", lines: []string{"From: ben@example.org", "Subject: Re: A second warehouse", "In-Reply-To: <unknown@example.net>"}, text: "Yes.\n\n" + quoted(letter),
-			key: "warehouse", level: mailbox.LevelMedium, rules: []string{"quoted_text", "subject", "known_participant"},
+			key: "warehouse", level: mailbox.LevelLow, rules: []string{"quoted_text", "subject", "known_participant"},
 		},
 		{
 			name: "our subject in an answer to something else", lines: []string{"From: ben@example.org", "Subject: Re: A second warehouse", "In-Reply-To: <unknown@example.net>"},

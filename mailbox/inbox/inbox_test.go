@@ -242,8 +242,8 @@ func TestBodyLinksWhatTheHeaderDoesNot(t *testing.T) {
 		policy inbox.Policy
 		kind   string
 	}{
-		{inbox.PolicyHeaders, "message Storage"},
-		{inbox.PolicyFull, "reply Storage"},
+		{inbox.PolicyHeaders, "message Offer"},
+		{inbox.PolicyFull, "reply Offer"},
 	} {
 		t.Run(string(c.policy), func(t *testing.T) {
 			scenario(t, func(t *testing.T, w *world) {
@@ -260,7 +260,7 @@ func TestBodyLinksWhatTheHeaderDoesNot(t *testing.T) {
 				if err != nil || i.State != outbox.StateSent {
 					t.Fatalf("send: %v, %v", i.State, err)
 				}
-				answer := fmt.Sprintf("From: bob@mail.example\r\nTo: alice@mail.example\r\nSubject: Storage\r\nDate: %s\r\n"+
+				answer := fmt.Sprintf("From: bob@mail.example\r\nTo: alice@mail.example\r\nSubject: Offer\r\nDate: %s\r\n"+
 					"Message-ID: <a@mail.example>\r\n\r\nYes, gladly.\r\n\r\n> %s\r\n", time.Now().Format(time.RFC1123Z), text)
 				if _, err := w.service.Deliver("alice@mail.example", []byte(answer)); err != nil {
 					t.Fatal(err)

@@ -483,10 +483,22 @@ func TestSentMessagesAreIndexed(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		index := threading.NewMemory()
 		w.config.Index = index
-		i := w.send(w.outbox(), request("k1"))
-		found, err := index.Find(t.Context(), ref, threading.IDTerm(i.Sent.RFCMessageIDs[0]))
-		if err != nil || len(found) != 1 || found[0].Key != "k1" {
-			t.Errorf("found %+v, %v", found, err)
+		r := request("k1")
+		token := threading.Token([]byte("secret"), r.Ref, r.Key)
+		r.Message.ReplyTo = []mailbox.Address{{Address: threading.TokenAddress("alice@mail.example", token)}}
+		r.Message.Text = "Could we talk about the price of three hundred square metres next week?"
+		i := w.send(w.outbox(), r)
+		for what, term := range map[string]threading.Term{
+			"id": threading.IDTerm(i.Sent.RFCMessageIDs[0]), "token": threading.TokenTerm(token),
+			"recipient": threading.RecipientTerm(r.Message.To[0].Address),
+		} {
+			found, err := index.Find(t.Context(), ref, term)
+			if err != nil || len(found) != 1 || found[0].Key != "k1" {
+				t.Fatalf("by %s: found %+v, %v", what, found, err)
+			}
+			if n := threading.SharedFingerprints(found[0].Phrases, threading.Phrases(r.Message.Text)); n < 3 {
+				t.Errorf("%d phrases of the text are kept", n)
+			}
 		}
 	})
 }
