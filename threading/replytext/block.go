@@ -203,6 +203,9 @@ func separator(s string) (forward, ok bool) {
 	if len(s) > 120 {
 		return false, false
 	}
+	if strings.HasPrefix(s, "- -") { // how signed text escapes a dash: RFC 9580, 7.2
+		s = s[2:]
+	}
 	text := strings.Trim(s, "-–—_=*> ")
 	if text == "" {
 		return false, false

@@ -236,7 +236,9 @@ func (p *phrase) introduces(deeper bool) bool {
 	if p.verb >= 0 && p.ended() {
 		return true
 	}
-	return colon && p.address != "" && p.date.timed && p.rest() <= 6
+	// Languages without a verb: the date, then the author and nothing else.
+	return colon && p.date.timed && p.addrAt > p.date.start && (p.lead || p.date.first <= 1) &&
+		p.rest() <= 6 && len(tokens(p.s[p.addrEnd:])) <= 1
 }
 
 // ended tells that little follows after the verb: in English nothing but "the
