@@ -12,7 +12,7 @@ type passage struct {
 func assemble(lines []line) Reply {
 	l := label(lines)
 	r := Reply{Openers: l.openers, Quoted: quoted(lines, l.kinds)}
-	passages := ownPassages(lines, l.kinds)
+	passages := ownPassages(lines, l)
 	var texts []passage // those that say something
 	var signature []string
 	for k := range passages {
@@ -67,9 +67,11 @@ func whole(lines []line, l labels, r Reply) Reply {
 	return r
 }
 
-// ownPassages finds the runs of the author's own lines.
-func ownPassages(lines []line, kinds []kind) []passage {
+// ownPassages finds the runs of the author's own lines. What is forwarded has no
+// signature of the author's.
+func ownPassages(lines []line, l labels) []passage {
 	var all []passage
+	kinds := l.kinds
 	for i := 0; i < len(lines); i++ {
 		if kinds[i] != kindOwn {
 			continue
@@ -80,7 +82,9 @@ func ownPassages(lines []line, kinds []kind) []passage {
 				p.end = i + 1
 			}
 		}
-		p.signature = p.start + cutSignature(lines[p.start:p.end])
+		if p.signature = p.end; p.end <= l.forward {
+			p.signature = p.start + cutSignature(lines[p.start:p.end])
+		}
 		all = append(all, p)
 	}
 	return all

@@ -27,7 +27,8 @@ type state struct {
 	mark        mark
 	hidden      bool
 	pre         bool
-	list        int // next number of an ordered list, 0 in an unordered one, -1 outside
+	gmail       bool // within a container in which every blockquote of its kind is a quotation
+	list        int  // next number of an ordered list, 0 in an unordered one, -1 outside
 }
 
 // renderer turns the tokens of a document into lines. It needs no tree: a
@@ -191,8 +192,14 @@ func (r *renderer) enter(tag atom.Atom, a attributes) {
 	case quoteHard:
 		r.depth = min(r.depth+1, maxDepth)
 		r.mark = markNone
+	case quoteGmail:
+		r.gmail = true
 	case quoteSoft:
-		r.soft = min(r.soft+1, maxDepth)
+		if r.gmail && strings.Contains(a.class, "gmail_quote") {
+			r.depth = min(r.depth+1, maxDepth)
+		} else {
+			r.soft = min(r.soft+1, maxDepth)
+		}
 	case quoteAttribution:
 		r.mark = markAttribution
 	case quoteSignature:

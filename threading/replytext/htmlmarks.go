@@ -16,6 +16,7 @@ const (
 	quoteAttribution
 	quoteHeader // a block of header fields, if it reads like one
 	quoteRest   // this and all that follows is of others
+	quoteGmail  // holds quotations, and what their reader wrote between them
 	quoteSignature
 )
 
@@ -24,7 +25,7 @@ var classes = map[string]quoting{
 	"gmail_attr": quoteAttribution, "moz-cite-prefix": quoteAttribution, "moz-email-headers-table": quoteHeader,
 	"yahoo_quoted": quoteHard, "protonmail_quote": quoteHard, "zmail_extra": quoteHard, "zmail_extra_hr": quoteNothing,
 	"ydp-quoted": quoteHard, "tutanota_quote": quoteHard, "wordsection1-quoted": quoteHard, "front-blockquote": quoteHard,
-	"gmail_extra": quoteNothing, "gmail_quote_container": quoteHard, "gmail_quote_attribution": quoteAttribution,
+	"gmail_extra": quoteNothing, "gmail_quote_container": quoteGmail, "gmail_quote_attribution": quoteAttribution,
 	"sh-quoted-content": quoteHard, "superhuman-quoted": quoteHard, "freebirdquote": quoteHard, "spark_quote": quoteHard,
 	"messagereplyheader": quoteAttribution, "quoted-text": quoteHard, "mailru-blockquote": quoteHard, "hey_quote": quoteHard,
 	"ms-outlook-mobile-reference-message": quoteRest, "ms-outlook-mobile-body-separator-line": quoteNothing,
@@ -56,7 +57,7 @@ func (a *attributes) quotes(tag atom.Atom) quoting {
 			if tag == atom.Blockquote {
 				return quoteSoft // the editor's own quote button makes one, too
 			}
-			return quoteHard
+			return quoteGmail
 		}
 		if q, ok := classes[class]; ok {
 			return q

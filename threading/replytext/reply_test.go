@@ -51,6 +51,9 @@ func TestParse(t *testing.T) {
 		{"list and diff", lines("- one", "- two", "", "--- a/file", "+++ b/file", "@@ -1 +1 @@", "-old", "+new"), replytext.Reply{Text: lines("- one", "- two", "", "--- a/file", "+++ b/file", "@@ -1 +1 @@", "-old", "+new")}},
 		{"bars", lines("Yes.", "", "Ann Example writes:", "| Shall we?", "| Soon?"), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?", "Soon?"}}},
 		{"initials", lines("Ann Example wrote:", "AE> Shall we?", "", "Yes."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
+		{"other marks", lines("On Tue, 3 Mar 2026 16:05:00 +0100, Ann wrote:", ") Shall we?", ") Soon?", "Yes."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?", "Soon?"}}},
+		{"marks below a block of one field", lines("----- Original Message -----", "From: Ann <ann@example.com>", "", "> Shall we?", "", "Yes."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
+		{"text below the name", lines("See [1].", "", "Cheers,", "Bob", "", "[1]", "https://example.com/a"), replytext.Reply{Text: lines("See [1].", "", "Cheers,", "Bob", "", "[1]", "https://example.com/a")}},
 		{"a table", lines("Numbers:", "| a | b |", "| 1 | 2 |"), replytext.Reply{Text: lines("Numbers:", "| a | b |", "| 1 | 2 |")}},
 		{"depths", lines("Yes.", "", opener, "> Shall we?", "> On Mon, 2 Mar 2026 at 10:00, Bob <bob@example.com> wrote:", "> > Hungry."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?", "Hungry."}}},
 	} {

@@ -315,25 +315,42 @@ func name(s string, most int) bool {
 }
 
 // cardLines reports whether lines are what stands below a valediction: a name,
-// perhaps with a title, a firm, numbers and addresses, and no sentence.
+// perhaps with a title, a firm, numbers and addresses, and no sentence. What is
+// separated from the name by a blank line must hold a contact detail.
 func cardLines(lines []line) bool {
-	texts := 0
+	texts, contacts := 0, 0
+	apart, nameSeen := false, false
 	for i := range lines {
 		s := strings.Trim(lines[i].plain, "*_ ")
 		if s == "" {
+			apart = nameSeen
 			continue
 		}
-		if texts++; texts == 1 {
+		texts++
+		if contact(s) {
+			contacts++
+		}
+		switch {
+		case !nameSeen:
+			nameSeen = true
 			if !name(strings.Trim(s, ".,-–—()"), 5) && !shortName(s) && !contact(s) {
 				return false
 			}
-			continue
-		}
-		if !contact(s) && (len(strings.Fields(s)) > 9 || strings.HasSuffix(s, "?") || len(s) > 2*maxShortLine) {
+		case !contact(s) && sentence(s):
 			return false
 		}
 	}
-	return texts <= maxClosing
+	return texts <= maxClosing && (!apart || contacts > 0)
+}
+
+// sentence reports whether a line is no part of a card: it is long, asks, is
+// code or a note.
+func sentence(s string) bool {
+	if len(strings.Fields(s)) > 9 || len(s) > 2*maxShortLine || strings.ContainsAny(s[len(s)-1:], "?;{}:!") {
+		return true
+	}
+	low := strings.ToLower(clip(s, 5))
+	return strings.HasPrefix(low, "ps") || strings.HasPrefix(low, "p.s") || s[0] == '[' && len(s) < 6
 }
 
 // shortName reports whether a text is one word in small letters, as some sign.
