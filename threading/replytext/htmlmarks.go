@@ -37,7 +37,7 @@ var classes = map[string]quoting{
 
 // ids are those by which mail clients mark quotations and signatures [K].
 var ids = map[string]quoting{
-	"divrplyfwdmsg": quoteRest, "appendonsend": quoteRest, "mail-editor-reference-message-container": quoteHard,
+	"divrplyfwdmsg": quoteRest, "appendonsend": quoteNothing, "mail-editor-reference-message-container": quoteHard,
 	"reply-intro": quoteAttribution, "replyintro": quoteAttribution, "replyblockquote": quoteHard, "olk_src_body_section": quoteRest,
 	"isreplycontent": quoteHard, "isforwardcontent": quoteNothing, "ymail_android_quote": quoteHard, "quoted_header": quoteHeader,
 	"spark_quote": quoteHard, "composer_quoted_mail": quoteHard, "yahoo_quoted": quoteHard, "protonmail_quote": quoteHard,

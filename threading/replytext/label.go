@@ -1,5 +1,7 @@
 package replytext
 
+import "strings"
+
 // kind is what a line of the body is.
 type kind int
 
@@ -21,6 +23,7 @@ type labels struct {
 
 // label tells of every line what it is.
 func label(lines []line) labels {
+	distrustSignatures(lines)
 	found := attributions(lines)
 	promote(lines, found)
 	l := labels{kinds: make([]kind, len(lines)), forward: len(lines)}
@@ -162,6 +165,25 @@ func promote(lines []line, found []span) {
 		}
 		for ; n < len(lines) && len(lines[n].plain) >= len(prefix) && lines[n].plain[:len(prefix)] == prefix; n++ {
 			lines[n].depth, lines[n].plain = 1, plain(lines[n].plain[len(prefix):])
+		}
+	}
+}
+
+// distrustSignatures takes away the mark of a signature where it is none: many
+// people write on within the element that holds theirs.
+func distrustSignatures(lines []line) {
+	for i := 0; i < len(lines); i++ {
+		start := i
+		prose := false
+		for ; i < len(lines) && lines[i].mark == markSignature; i++ {
+			s := lines[i].plain
+			prose = prose || len(s) > 2*maxShortLine && !containsAny(strings.ToLower(clip(s, maxOpener)), disclaimerWords)
+		}
+		if !prose && i-start <= maxSignature {
+			continue
+		}
+		for k := start; k < i; k++ {
+			lines[k].mark = markNone
 		}
 	}
 }
