@@ -174,7 +174,7 @@ func squeeze(s string) string {
 func TestEvaluateRealMail(t *testing.T) {
 	for _, file := range []string{"users-2019.mbox.gz", "lists-2002.mbox.gz"} {
 		path := corpustest.Dir(t, "threads", file)
-		var left, whole, lost, wholeNew corpustest.Share
+		var left, whole, lost, lostAll, wholeNew, agree corpustest.Share
 		for raw := range corpustest.Mbox(t, path) {
 			m := corpustest.Message(t, raw)
 			if m.Body == nil || m.Body.Text == "" {
@@ -186,6 +186,9 @@ func TestEvaluateRealMail(t *testing.T) {
 			for _, l := range contentLines(r.Text + "\n" + r.Signature) {
 				kept[l] = true
 			}
+			if m.Body.HTML != "" && !r.Inline && !r.Whole {
+				agree.Count(mostlyIn(r.Text, replytext.ParseHTML(m.Body.HTML).Text))
+			}
 			if isReply(m) {
 				if !r.Inline && !r.Whole {
 					for _, l := range marked {
@@ -196,6 +199,9 @@ func TestEvaluateRealMail(t *testing.T) {
 					whole.Count(r.Whole)
 				}
 				continue
+			}
+			for _, l := range own {
+				lostAll.Count(!kept[l])
 			}
 			if _, prefixed := threading.BaseSubject(m.Subject); prefixed {
 				continue // an answer or a forward whose client lost the fields
@@ -212,8 +218,26 @@ func TestEvaluateRealMail(t *testing.T) {
 		left.Ceiling(t, file+": marked lines left in answers that are not inline", 0.02)
 		whole.Ceiling(t, file+": answers with own lines taken as a whole", 0.02)
 		lost.Ceiling(t, file+": lines lost of mail that answers nothing", 0.01)
+		corpustest.Row(t, file+": the same, subjects of answers and forwards included", lostAll)
+		if agree.Of > 0 {
+			agree.Floor(t, file+": HTML says what the text says", 0.95)
+		}
 		wholeNew.Ceiling(t, file+": mail that answers nothing taken as a whole", 0.02)
 	}
+}
+
+// mostlyIn reports whether half of the lines of a text are in another, white
+// space apart. Signatures and the marks of bold text may differ.
+func mostlyIn(text, in string) bool {
+	in = squeeze(in)
+	lines := contentLines(text)
+	found := 0
+	for _, l := range lines {
+		if strings.Contains(in, squeeze(l)) {
+			found++
+		}
+	}
+	return 2*found >= len(lines)
 }
 
 func isReply(m *mailbox.Message) bool {

@@ -81,8 +81,8 @@ func render(source string) []line {
 
 // attributes are those of an element that matter, in lower case.
 type attributes struct {
-	id, class, style, alt, kind, marker, event string
-	hidden                                     bool
+	id, class, style, alt, kind, marker string
+	hidden, signature                   bool
 }
 
 // maxAttribute is how much of an attribute is read.
@@ -108,7 +108,7 @@ func attributesOf(z *html.Tokenizer, more bool) attributes {
 		case "data-marker", "name":
 			a.marker += " " + strings.ToLower(v)
 		case "data-signatureblock", "data-smartmail":
-			a.event = "signature"
+			a.signature = true
 		case "hidden":
 			a.hidden = true
 		}
