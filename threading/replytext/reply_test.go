@@ -54,6 +54,10 @@ func TestParse(t *testing.T) {
 		{"other marks", lines("On Tue, 3 Mar 2026 16:05:00 +0100, Ann wrote:", ") Shall we?", ") Soon?", "Yes."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?", "Soon?"}}},
 		{"marks below a block of one field", lines("----- Original Message -----", "From: Ann <ann@example.com>", "", "> Shall we?", "", "Yes."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
 		{"text below the name", lines("See [1].", "", "Cheers,", "Bob", "", "[1]", "https://example.com/a"), replytext.Reply{Text: lines("See [1].", "", "Cheers,", "Bob", "", "[1]", "https://example.com/a")}},
+		{"an opener in the middle of a line", lines("Yes.--- On Tue, 3 Mar 2026 at 16:05, Ann <ann@example.com> wrote:", "> Shall we?"), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
+		{"a link wrapped in a quote", lines("Yes.", "", opener, "> See (https://example.com/a?b", "c=d)", "> please"), replytext.Reply{Text: "Yes.", Quoted: []string{"See (https://example.com/a?b", "c=d)", "please"}}},
+		{"a raw header is no block, whatever comes first", lines("This fails:", "", "From: Ann <ann@example.com>", "Date: Tue, 3 Mar 2026 16:05:00 +0100", "Message-ID: <a@b>", "", "Why?"), replytext.Reply{Text: lines("This fails:", "", "From: Ann <ann@example.com>", "Date: Tue, 3 Mar 2026 16:05:00 +0100", "Message-ID: <a@b>", "", "Why?")}},
+		{"name after a dash", lines("Yes.", "", " -Bob Example", "", " bob@example.org"), replytext.Reply{Text: "Yes.", Signature: lines("-Bob Example", "", " bob@example.org")}},
 		{"a table", lines("Numbers:", "| a | b |", "| 1 | 2 |"), replytext.Reply{Text: lines("Numbers:", "| a | b |", "| 1 | 2 |")}},
 		{"depths", lines("Yes.", "", opener, "> Shall we?", "> On Mon, 2 Mar 2026 at 10:00, Bob <bob@example.com> wrote:", "> > Hungry."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?", "Hungry."}}},
 	} {

@@ -187,8 +187,8 @@ func cutClosing(lines []line, end int) int {
 	if end < 2 {
 		return end
 	}
-	if dashedName(lines[end-1].plain) {
-		return end - 1
+	if i := cutDashedName(lines, end); i < end {
+		return i
 	}
 	texts := 0
 	for i := end - 1; i > 0 && texts <= maxClosing; i-- {
@@ -206,6 +206,21 @@ func cutClosing(lines []line, end int) int {
 			return end
 		}
 		texts++
+	}
+	return end
+}
+
+// cutDashedName finds a name after a dash or slash in the last line, or above
+// contact details.
+func cutDashedName(lines []line, end int) int {
+	for i := end - 1; i > max(0, end-maxFooter); i-- {
+		s := lines[i].plain
+		if s != "" && dashedName(s) {
+			return i
+		}
+		if s != "" && !contact(s) {
+			break
+		}
 	}
 	return end
 }
