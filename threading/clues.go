@@ -107,7 +107,7 @@ func (a *answer) dated(s *SentMessage) bool {
 		return false
 	}
 	for _, o := range a.openers {
-		if o.Sent.IsZero() {
+		if o.Sent.IsZero() || o.DayOnly {
 			continue
 		}
 		off := o.Sent.Sub(s.At).Abs()

@@ -1,6 +1,9 @@
 package replytext
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // passage is a run of the author's own lines between quoted ones.
 type passage struct {
@@ -12,7 +15,7 @@ type passage struct {
 func assemble(lines []line) Reply {
 	l := label(lines)
 	r := Reply{Openers: l.openers, Quoted: quoted(lines, l.kinds)}
-	passages := ownPassages(lines, l.kinds)
+	passages := ownPassages(lines, l)
 	var texts []passage // those that say something
 	var signature []string
 	for k := range passages {
@@ -22,11 +25,6 @@ func assemble(lines []line) Reply {
 		}
 		if text(lines, p.start, p.signature) != "" {
 			texts = append(texts, *p)
-		}
-	}
-	for i, kind := range l.kinds {
-		if kind == kindSignature && !lines[i].blank() {
-			signature = append(signature, lines[i].text)
 		}
 	}
 	r.Signature = strings.Join(signature, "\n")
@@ -67,23 +65,41 @@ func whole(lines []line, l labels, r Reply) Reply {
 	return r
 }
 
-// ownPassages finds the runs of the author's own lines.
-func ownPassages(lines []line, kinds []kind) []passage {
+// ownPassages finds the runs of the author's own lines. What is forwarded has no
+// signature of the author's.
+func ownPassages(lines []line, l labels) []passage {
 	var all []passage
+	kinds := l.kinds
 	for i := 0; i < len(lines); i++ {
-		if kinds[i] != kindOwn {
+		if kinds[i] != kindOwn && kinds[i] != kindSignature {
 			continue
 		}
-		p := passage{start: i, end: i + 1}
-		for ; i < len(lines) && (kinds[i] == kindOwn || kinds[i] == kindBlank); i++ {
-			if kinds[i] == kindOwn {
+		p := passage{start: i}
+		for ; i < len(lines) && (kinds[i] == kindOwn || kinds[i] == kindSignature || kinds[i] == kindBlank); i++ {
+			if kinds[i] != kindBlank {
 				p.end = i + 1
 			}
 		}
-		p.signature = p.start + cutSignature(lines[p.start:p.end])
+		if p.signature = p.end; p.end <= l.forward {
+			p.signature = p.start + cutMarked(lines[p.start:p.end], kinds[p.start:p.end])
+		}
 		all = append(all, p)
 	}
 	return all
+}
+
+// cutMarked is cutSignature for lines of which HTML may tell that they are a
+// signature. Where text follows that is none, the mark is not believed.
+func cutMarked(lines []line, kinds []kind) int {
+	cut := cutSignature(lines)
+	marked := slices.Index(kinds, kindSignature)
+	if marked < 0 || marked >= cut {
+		return cut
+	}
+	if slices.Contains(kinds[marked:cut], kindOwn) {
+		return cut
+	}
+	return cutSignature(lines[:marked])
 }
 
 // withoutClosings leaves out passages that are only the end of a letter: they

@@ -34,13 +34,29 @@ func headerField(s string) (f field, name, value string) {
 // headerBlock reads a block of header fields that begins in line i, as mail
 // clients put one above the text they quote.
 func headerBlock(lines []line, i int) (span, bool) {
-	f, _, _ := headerField(lines[i].plain)
-	marked := lines[i].mark == markHeader
-	if !marked && (f == fieldNone || f >= fieldOther) {
+	b, end := readBlock(lines, i)
+	if !b.convincing(lines[i].mark == markHeader) {
 		return span{}, false
 	}
-	if !marked && partOfMore(lines, i) {
+	return span{start: i, end: end, opener: b.opener, block: true}, true
+}
+
+// announcedBlock reads the block below a line that announces a message: the
+// From field is enough.
+func announcedBlock(lines []line, i int) (span, bool) {
+	b, end := readBlock(lines, i)
+	if b.raw || !b.known[fieldFrom] {
 		return span{}, false
+	}
+	return span{start: i, end: end, opener: b.opener, block: true}, true
+}
+
+// readBlock reads header fields from line i on, and returns where they end.
+func readBlock(lines []line, i int) (block, int) {
+	f, _, _ := headerField(lines[i].plain)
+	marked := lines[i].mark == markHeader
+	if !marked && (f == fieldNone || f >= fieldOther || partOfMore(lines, i)) {
+		return block{}, i
 	}
 	b := block{known: make(map[field]bool, 4)}
 	level, folds, end := lines[i].level(), 0, i
@@ -74,10 +90,7 @@ func headerBlock(lines []line, i int) (span, bool) {
 		folds, end = 0, j+1
 		b.add(f, name, value)
 	}
-	if !b.convincing(marked) {
-		return span{}, false
-	}
-	return span{start: i, end: end, opener: b.opener, block: true}, true
+	return b, end
 }
 
 // partOfMore reports whether a field is indented, or stands below another that
@@ -202,6 +215,9 @@ func (b *block) convincing(marked bool) bool {
 func separator(s string) (forward, ok bool) {
 	if len(s) > 120 {
 		return false, false
+	}
+	if strings.HasPrefix(s, "- -") { // how signed text escapes a dash: RFC 9580, 7.2
+		s = s[2:]
 	}
 	text := strings.Trim(s, "-–—_=*> ")
 	if text == "" {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -77,9 +76,6 @@ func TestEvaluateReplyText(t *testing.T) {
 		h.Write([]byte(l.File))
 		count(fmt.Sprintf("exact, half %d", h.Sum32()%2), score.exact())
 		if !score.exact() {
-			if os.Getenv("DUMP") != "" {
-				os.WriteFile("/tmp/fail/"+l.File, []byte(clip(body, 3000)+"\n=================WANT\n"+want+"\n=================TEXT\n"+r.Text+"\n=====SIG\n"+r.Signature+fmt.Sprintf("\n%+v", r.Openers)), 0o644)
-			}
 			t.Logf("%s (%s, signature %s): %d found, %d expected, %d right", l.File, l.Label, l.Signature, score.found, score.expected, score.right)
 		}
 	}
@@ -178,7 +174,7 @@ func squeeze(s string) string {
 func TestEvaluateRealMail(t *testing.T) {
 	for _, file := range []string{"users-2019.mbox.gz", "lists-2002.mbox.gz"} {
 		path := corpustest.Dir(t, "threads", file)
-		var left, whole, lost, wholeNew corpustest.Share
+		var left, whole, lost, lostAll, wholeNew, agree corpustest.Share
 		for raw := range corpustest.Mbox(t, path) {
 			m := corpustest.Message(t, raw)
 			if m.Body == nil || m.Body.Text == "" {
@@ -189,6 +185,9 @@ func TestEvaluateRealMail(t *testing.T) {
 			kept := make(map[string]bool)
 			for _, l := range contentLines(r.Text + "\n" + r.Signature) {
 				kept[l] = true
+			}
+			if m.Body.HTML != "" && !r.Inline && !r.Whole {
+				agree.Count(mostlyIn(r.Text, replytext.ParseHTML(m.Body.HTML).Text))
 			}
 			if isReply(m) {
 				if !r.Inline && !r.Whole {
@@ -201,6 +200,9 @@ func TestEvaluateRealMail(t *testing.T) {
 				}
 				continue
 			}
+			for _, l := range own {
+				lostAll.Count(!kept[l])
+			}
 			if _, prefixed := threading.BaseSubject(m.Subject); prefixed {
 				continue // an answer or a forward whose client lost the fields
 			}
@@ -210,17 +212,32 @@ func TestEvaluateRealMail(t *testing.T) {
 				lost.Count(!kept[l])
 			}
 			if lost.Hit-before > 3 {
-				if os.Getenv("DUMP") != "" {
-					os.WriteFile(fmt.Sprintf("/tmp/loss/%05d.txt", lost.Of), []byte(m.Body.Text+"\n=================TEXT\n"+r.Text+"\n=====SIG\n"+r.Signature+fmt.Sprintf("\n%+v", r.Openers)), 0o644)
-				}
 				t.Logf("%s loses %d of %d lines", m.RFCMessageID, lost.Hit-before, len(own))
 			}
 		}
 		left.Ceiling(t, file+": marked lines left in answers that are not inline", 0.02)
 		whole.Ceiling(t, file+": answers with own lines taken as a whole", 0.02)
 		lost.Ceiling(t, file+": lines lost of mail that answers nothing", 0.01)
+		corpustest.Row(t, file+": the same, subjects of answers and forwards included", lostAll)
+		if agree.Of > 0 {
+			agree.Floor(t, file+": HTML says what the text says", 0.95)
+		}
 		wholeNew.Ceiling(t, file+": mail that answers nothing taken as a whole", 0.02)
 	}
+}
+
+// mostlyIn reports whether half of the lines of a text are in another, white
+// space apart. Signatures and the marks of bold text may differ.
+func mostlyIn(text, in string) bool {
+	in = squeeze(in)
+	lines := contentLines(text)
+	found := 0
+	for _, l := range lines {
+		if strings.Contains(in, squeeze(l)) {
+			found++
+		}
+	}
+	return 2*found >= len(lines)
 }
 
 func isReply(m *mailbox.Message) bool {
@@ -238,5 +255,3 @@ func splitMarked(body string) (marked, own []string) {
 	}
 	return marked, own
 }
-
-func clip(s string, n int) string { return s[:min(len(s), n)] }

@@ -27,7 +27,8 @@ type state struct {
 	mark        mark
 	hidden      bool
 	pre         bool
-	list        int // next number of an ordered list, 0 in an unordered one, -1 outside
+	gmail       bool // within a container in which every blockquote of its kind is a quotation
+	list        int  // next number of an ordered list, 0 in an unordered one, -1 outside
 }
 
 // renderer turns the tokens of a document into lines. It needs no tree: a
@@ -80,8 +81,8 @@ func render(source string) []line {
 
 // attributes are those of an element that matter, in lower case.
 type attributes struct {
-	id, class, style, alt, kind, marker, event string
-	hidden                                     bool
+	id, class, style, alt, kind, marker string
+	hidden, signature                   bool
 }
 
 // maxAttribute is how much of an attribute is read.
@@ -107,7 +108,7 @@ func attributesOf(z *html.Tokenizer, more bool) attributes {
 		case "data-marker", "name":
 			a.marker += " " + strings.ToLower(v)
 		case "data-signatureblock", "data-smartmail":
-			a.event = "signature"
+			a.signature = true
 		case "hidden":
 			a.hidden = true
 		}
@@ -191,8 +192,14 @@ func (r *renderer) enter(tag atom.Atom, a attributes) {
 	case quoteHard:
 		r.depth = min(r.depth+1, maxDepth)
 		r.mark = markNone
+	case quoteGmail:
+		r.gmail = true
 	case quoteSoft:
-		r.soft = min(r.soft+1, maxDepth)
+		if r.gmail && strings.Contains(a.class, "gmail_quote") {
+			r.depth = min(r.depth+1, maxDepth)
+		} else {
+			r.soft = min(r.soft+1, maxDepth)
+		}
 	case quoteAttribution:
 		r.mark = markAttribution
 	case quoteSignature:

@@ -16,33 +16,48 @@ const (
 	quoteAttribution
 	quoteHeader // a block of header fields, if it reads like one
 	quoteRest   // this and all that follows is of others
+	quoteGmail  // holds quotations, and what their reader wrote between them
 	quoteSignature
 )
 
-// classes are those by which mail clients mark quotations and signatures [K].
+// classes are those by which mail clients mark quotations and signatures: Gmail,
+// Thunderbird, Yahoo, Proton, Zoho, Tuta, Front, Superhuman and Outlook on
+// phones (well known).
 var classes = map[string]quoting{
-	"gmail_attr": quoteAttribution, "moz-cite-prefix": quoteAttribution, "moz-email-headers-table": quoteHeader,
-	"yahoo_quoted": quoteHard, "protonmail_quote": quoteHard, "zmail_extra": quoteHard, "zmail_extra_hr": quoteNothing,
-	"ydp-quoted": quoteHard, "tutanota_quote": quoteHard, "wordsection1-quoted": quoteHard, "front-blockquote": quoteHard,
-	"gmail_extra": quoteNothing, "gmail_quote_container": quoteHard, "gmail_quote_attribution": quoteAttribution,
-	"sh-quoted-content": quoteHard, "superhuman-quoted": quoteHard, "freebirdquote": quoteHard, "spark_quote": quoteHard,
-	"messagereplyheader": quoteAttribution, "quoted-text": quoteHard, "mailru-blockquote": quoteHard, "hey_quote": quoteHard,
-	"ms-outlook-mobile-reference-message": quoteRest, "ms-outlook-mobile-body-separator-line": quoteNothing,
-	"gmail_signature": quoteSignature, "gmail_signature_prefix": quoteSignature, "moz-signature": quoteSignature,
-	"ms-outlook-ios-signature": quoteSignature, "protonmail_signature_block": quoteSignature, "tutanota_signature": quoteSignature,
-	"sh-signature": quoteSignature, "front-signature": quoteSignature, "zmail_signature": quoteSignature,
-	"protonmail_signature_block-user": quoteSignature, "protonmail_signature_block-proton": quoteSignature,
+	"gmail_quote_container":               quoteGmail,
+	"gmail_attr":                          quoteAttribution,
+	"gmail_signature":                     quoteSignature,
+	"gmail_signature_prefix":              quoteSignature,
+	"moz-cite-prefix":                     quoteAttribution,
+	"moz-email-headers-table":             quoteHeader,
+	"moz-signature":                       quoteSignature,
+	"yahoo_quoted":                        quoteHard,
+	"protonmail_quote":                    quoteHard,
+	"protonmail_signature_block":          quoteSignature,
+	"zmail_extra":                         quoteHard,
+	"tutanota_quote":                      quoteHard,
+	"front-blockquote":                    quoteHard,
+	"front-signature":                     quoteSignature,
+	"sh-quoted-content":                   quoteHard,
+	"sh-signature":                        quoteSignature,
+	"ms-outlook-mobile-reference-message": quoteRest,
+	"ms-outlook-ios-signature":            quoteSignature,
 }
 
-// ids are those by which mail clients mark quotations and signatures [K].
+// ids are those by which mail clients mark quotations and signatures: Outlook,
+// Apple Mail, Roundcube, NetEase, Samsung and Yahoo on phones (well known).
+// Outlook's "appendonsend" is none: it stands above new text, too.
 var ids = map[string]quoting{
-	"divrplyfwdmsg": quoteRest, "appendonsend": quoteRest, "mail-editor-reference-message-container": quoteHard,
-	"reply-intro": quoteAttribution, "replyintro": quoteAttribution, "replyblockquote": quoteHard, "olk_src_body_section": quoteRest,
-	"isreplycontent": quoteHard, "isforwardcontent": quoteNothing, "ymail_android_quote": quoteHard, "quoted_header": quoteHeader,
-	"spark_quote": quoteHard, "composer_quoted_mail": quoteHard, "yahoo_quoted": quoteHard, "protonmail_quote": quoteHard,
-	"signature": quoteSignature, "ms-outlook-mobile-signature": quoteSignature, "applemailsignature": quoteSignature,
-	"spark_signature": quoteSignature, "composer_signature": quoteSignature, "sig": quoteSignature, "signature-x": quoteSignature,
-	"applelinknotesignature": quoteSignature, "ymail_android_signature": quoteSignature, "protonmail_signature_block": quoteSignature,
+	"divrplyfwdmsg":                           quoteRest,
+	"olk_src_body_section":                    quoteRest,
+	"mail-editor-reference-message-container": quoteHard,
+	"signature":                               quoteSignature,
+	"ms-outlook-mobile-signature":             quoteSignature,
+	"applemailsignature":                      quoteSignature,
+	"reply-intro":                             quoteAttribution,
+	"isreplycontent":                          quoteHard,
+	"composer_signature":                      quoteSignature,
+	"ymail_android_signature":                 quoteSignature,
 }
 
 // quotes tells what the attributes of an element say of its text.
@@ -56,7 +71,7 @@ func (a *attributes) quotes(tag atom.Atom) quoting {
 			if tag == atom.Blockquote {
 				return quoteSoft // the editor's own quote button makes one, too
 			}
-			return quoteHard
+			return quoteGmail
 		}
 		if q, ok := classes[class]; ok {
 			return q
@@ -67,21 +82,19 @@ func (a *attributes) quotes(tag atom.Atom) quoting {
 		return quoteHard
 	case tag == atom.Blockquote:
 		return quoteSoft
-	case strings.Contains(a.marker, "__quoted_text__"):
+	case strings.Contains(a.marker, "__quoted_text__"): // Zimbra
 		return quoteHard
 	case strings.Contains(a.marker, "__headers__"):
 		return quoteHeader
 	case strings.Contains(a.marker, "__sig_"):
 		return quoteSignature
-	case strings.Contains(a.marker, "messagebodysection"), strings.Contains(a.marker, "messagesignaturesection"):
-		if strings.Contains(a.marker, "signature") {
-			return quoteSignature
-		}
+	case strings.Contains(a.marker, "messagesignaturesection"): // Spark
+		return quoteSignature
 	case strings.Contains(a.marker, "messagereplysection"):
 		return quoteHard
-	case strings.HasPrefix(strings.TrimPrefix(a.id, "x_"), "yahoo_quoted"), strings.HasPrefix(a.id, "yiv") && strings.HasSuffix(a.id, "yahoo_quoted"):
+	case strings.HasPrefix(a.id, "yahoo_quoted"):
 		return quoteHard
-	case a.event == "signature":
+	case a.signature:
 		return quoteSignature
 	case tag == atom.Div && borderTop(a.style):
 		return quoteHeader

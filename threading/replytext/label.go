@@ -1,5 +1,7 @@
 package replytext
 
+import "strings"
+
 // kind is what a line of the body is.
 type kind int
 
@@ -16,14 +18,15 @@ type labels struct {
 	kinds   []kind
 	openers []Opener
 	head    int // end of a header block with which the body begins, 0 if there is none
-	history int // first line of history without quote marks; the number of lines if there is none
+	forward int // first line of what is forwarded; the number of lines if there is none
 }
 
 // label tells of every line what it is.
 func label(lines []line) labels {
+	distrustSignatures(lines)
 	found := attributions(lines)
 	promote(lines, found)
-	l := labels{kinds: make([]kind, len(lines)), history: len(lines)}
+	l := labels{kinds: make([]kind, len(lines)), forward: len(lines)}
 	history, first := false, true
 	for i := 0; i < len(lines); {
 		for len(found) > 0 && found[0].start < i {
@@ -51,12 +54,12 @@ func label(lines []line) labels {
 				if first && s.block {
 					l.head = s.end
 				}
-				history, l.history = true, s.end
+				history = true
 			}
 			i = s.end
 		default:
 			if !history && at.rest {
-				history, l.history = true, i
+				history = true
 			}
 			l.kinds[i] = l.kindOf(at, history)
 			i++
@@ -80,6 +83,7 @@ func (l *labels) kindOf(at *line, history bool) kind {
 
 // own marks all lines from i on as the message's own: they are forwarded.
 func (l *labels) own(lines []line, i int) {
+	l.forward = i
 	for ; i < len(lines); i++ {
 		l.kinds[i] = kindOwn
 		if lines[i].blank() {
@@ -121,7 +125,7 @@ func introduction(lines []line, i int, next []span) (span, bool) {
 	if forward, ok := separator(at.plain); ok {
 		s := span{start: i, end: i + 1, forward: forward, block: true}
 		if n := nextText(lines, i+1); !forward && n >= 0 {
-			if b, ok := headerBlock(lines, n); ok {
+			if b, ok := announcedBlock(lines, n); ok {
 				s.end, s.opener = b.end, b.opener
 			}
 		}
@@ -161,6 +165,25 @@ func promote(lines []line, found []span) {
 		}
 		for ; n < len(lines) && len(lines[n].plain) >= len(prefix) && lines[n].plain[:len(prefix)] == prefix; n++ {
 			lines[n].depth, lines[n].plain = 1, plain(lines[n].plain[len(prefix):])
+		}
+	}
+}
+
+// distrustSignatures takes away the mark of a signature where it is none: many
+// people write on within the element that holds theirs.
+func distrustSignatures(lines []line) {
+	for i := 0; i < len(lines); i++ {
+		start := i
+		prose := false
+		for ; i < len(lines) && lines[i].mark == markSignature; i++ {
+			s := lines[i].plain
+			prose = prose || len(s) > 2*maxShortLine && !containsAny(strings.ToLower(clip(s, maxOpener)), disclaimerWords)
+		}
+		if !prose && i-start <= maxSignature {
+			continue
+		}
+		for k := start; k < i; k++ {
+			lines[k].mark = markNone
 		}
 	}
 }

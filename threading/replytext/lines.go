@@ -99,6 +99,9 @@ func cutQuoteMarks(s string, previous int) (depth int, rest string) {
 	if rest = strings.TrimLeft(s, " "); len(s)-len(rest) > 1 || rest != s && previous == 0 {
 		return 0, s
 	}
+	if strings.HasPrefix(s, ">>>>> ") && strings.Contains(clip(s, maxOpenerLine), " == ") {
+		return 0, s // an opener of Supercite
+	}
 	if previous == 0 && (strings.HasPrefix(s, ">From ") || strings.HasPrefix(s, ">=")) {
 		return 0, s
 	}

@@ -53,16 +53,16 @@ func terminal(lines []line, t int) (deeper, ok bool) {
 }
 
 // otherMark reports whether a line below an opener begins with a quote mark of
-// older mailers: a bar, or the initials of the author.
+// older mailers.
 func otherMark(opener, next string) bool {
 	return endsWithColon(opener) && altPrefix(next) != ""
 }
 
-// altPrefix returns the quote mark of a line if it is a bar or initials before
-// a ">".
+// altPrefix returns the quote mark of a line if it is a bar or the like, or
+// initials before a ">".
 func altPrefix(s string) string {
-	if strings.HasPrefix(s, "| ") {
-		return "|"
+	if len(s) > 1 && s[1] == ' ' && strings.IndexByte("|):%}]", s[0]) >= 0 {
+		return s[:1]
 	}
 	i := strings.IndexByte(s[:min(len(s), 12)], '>')
 	if i < 1 {
@@ -220,7 +220,7 @@ func (p *phrase) introduces(deeper bool) bool {
 	if len(p.toks) == 0 {
 		return false
 	}
-	if p.attributed && deeper {
+	if p.attributed && (deeper || p.date.found && p.address != "") {
 		return true
 	}
 	if !p.leading() {
@@ -236,7 +236,9 @@ func (p *phrase) introduces(deeper bool) bool {
 	if p.verb >= 0 && p.ended() {
 		return true
 	}
-	return colon && p.address != "" && p.date.timed && p.rest() <= 6
+	// Languages without a verb: the date, then the author and nothing else.
+	return colon && p.date.timed && p.addrAt > p.date.start && (p.lead || p.date.first <= 1) &&
+		p.rest() <= 6 && len(tokens(p.s[p.addrEnd:])) <= 1
 }
 
 // ended tells that little follows after the verb: in English nothing but "the

@@ -77,8 +77,7 @@ type Opener struct {
 }
 
 // Parse takes a plain text body apart, in time linear in its size. Lines of
-// Text, but for the first and last with white space trimmed, are lines of the
-// body.
+// Text are lines of the body, without white space at their ends.
 func Parse(text string) Reply {
 	return assemble(splitLines(clip(text, MaxText)))
 }

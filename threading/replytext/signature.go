@@ -79,13 +79,6 @@ func cutFooter(lines []line, end int) int {
 
 func clip(s string, n int) string { return s[:min(len(s), n)] }
 
-var footerWords = []string{
-	"mailing list", "mailinglist", "unsubscribe", "listinfo", "reply to this email directly", "to post to this group",
-	"you are receiving this", "you received this message because", "manage your subscription", "se désabonner", "abbestellen",
-	"liste de diffusion", "lista de correo", "lista de discussão", "mailingliste", "lista dyskusyjna", "postilista", "рассылк",
-	"post an article", "list archive", "list manager", "afmelden", "yahoo! groups", "mailman",
-}
-
 // cutDelimited finds the line "-- " of a signature, or "--" alone, or a rule of
 // a few underscores with little below it.
 func cutDelimited(lines []line, end int) int {
@@ -128,40 +121,6 @@ func cutDevice(lines []line, end int) int {
 	return end
 }
 
-// deviceHeads are the beginnings of the lines that phones and apps put under a
-// mail, deviceTails their ends in languages that write them the other way round.
-var (
-	deviceHeads = []string{
-		"sent from", "sent via", "sent with", "sent using", "get outlook for", "envoyé de", "envoyé depuis", "envoyé à partir",
-		"envoyé avec", "obtenir outlook", "télécharger outlook", "von meinem", "gesendet von", "gesendet mit", "gesendet aus",
-		"diese nachricht wurde von meinem", "outlook für ", "holen sie sich outlook", "enviado desde", "enviado de", "enviado do",
-		"enviado por", "enviado pelo", "enviado con", "obtener outlook", "obter o outlook", "baixe o outlook", "inviato da",
-		"inviato dal", "inviato con", "scarica outlook", "ottieni outlook", "verzonden vanaf", "verstuurd vanaf", "verzonden met",
-		"verstuurd met", "verzonden via", "outlook voor", "skickat från", "skickades från", "hämta outlook", "skaffa outlook",
-		"sendt fra", "sendt via", "sendt med", "hent outlook", "få outlook", "lähetetty", "hanki outlook", "wysłane z", "wysłano z",
-		"pobierz program outlook", "pobierz outlook", "odesláno z", "odoslané z", "získat outlook", "získať outlook", "az iphone",
-		"küldve", "elküldve", "outlook letöltése", "trimis de pe", "trimis din", "descărcați outlook", "στάλθηκε από",
-		"αποστολή από", "отправлено с", "отправлено из", "отправлено от", "скачать outlook", "надіслано з", "завантажити outlook",
-		"iphone'umdan", "iphone'dan", "נשלח מה", "נשלח מ", "أُرسلت من", "مرسل من", "تم الإرسال من", "发自我的", "發自我的", "从我的",
-		"傳送自", "从 ", "获取 outlook", "取得 outlook", "iphoneから送信", "ipadから送信", "androidから送信", "outlook for ios",
-		"나의 iphone", "내 iphone에서", "gửi từ", "được gửi từ", "tải outlook", "dikirim dari", "dapatkan outlook", "enviat des",
-		"изпратено от", "изпратен от", "poslano sa", "poslano s ", "poslano z", "poslato sa", "saadetud minu", "nosūtīts no",
-		"išsiųsta iš", "ส่งจาก", "do not print this", "von unterwegs", "sendt frá", "senda úr", "enviado do meu",
-	}
-	deviceTails = []string{
-		"gesendet", "から送信", "から送信しました", "에서 보냄", "에서 전송", "gönderildi", "gönderilmiştir", "ile gönderildi", "küldve", "küldtem",
-		"を使用して送信", "versandt", "verschickt",
-	}
-	devices = []string{
-		"iphone", "ipad", "ipod", "android", "mobile", "mobil", "blackberry", "samsung", "galaxy", "outlook", "windows", "yahoo",
-		"mail", "handy", "smartphone", "téléphone", "telefon", "teléfono", "móvil", "cellulare", "telefoon", "phone", "huawei",
-		"xiaomi", "pixel", "nokia", "sony", "htc", "palm", "treo", "tablet", "device", "gmail", "proton", "spark", "superhuman",
-		"hey", "thunderbird", "k-9", "fairemail", "aol", "verizon", "at&t", "t-mobile", "orange", "wireless", "pda", "telefonu",
-		"puhelin", "телефон", "айфон", "устройств", "手机", "手機", "スマ", "モバイル", "휴대", "apple", "watch", "ios", "app", "zimbra", "nexus",
-		"motorola", "oneplus", "honor", "redmi", "front", "mailbird", "boxer", "nine", "mac", "notion", "airmail", "readdle", "mutt", "emclient",
-	}
-)
-
 // deviceLine reports whether a line is "Sent from my iPhone" or the like, and
 // no sentence about a desk.
 func deviceLine(s string) bool {
@@ -182,7 +141,7 @@ func deviceLine(s string) bool {
 	if strings.ContainsAny(low, "?!;") || strings.Contains(low, ". ") {
 		return false
 	}
-	if strings.Contains(low, ", ") && len(strings.Fields(low)) > 6 && !strings.Contains(low, "5g") && !strings.Contains(low, "4g") {
+	if strings.Contains(low, ", ") && len(strings.Fields(low)) > 8 {
 		return false
 	}
 	for _, head := range deviceHeads {
@@ -193,31 +152,6 @@ func deviceLine(s string) bool {
 	return len(strings.Fields(low)) <= 8 && hasSuffix(low, deviceTails...)
 }
 
-// valedictions end a letter; a name follows on the next line.
-var valedictions = index(map[bool]string{
-	true: `regards regards, best sincerely cheers thanks thx rgds greetings br kr warmly yours respectfully cordially
-		grüße grüsse gruß gruss mfg lg vg hochachtungsvoll grüßen grüssen danke dank
-		cordialement bien salutations amicalement merci bàv sincèrement
-		saludos saludo atentamente cordialmente gracias abrazo un
-		atenciosamente abraços abs att obrigado obrigada cumprimentos
-		saluti cordialità grazie distinti
-		groet groeten groetjes mvg bedankt
-		hälsningar hälsning mvh vänligen tack vh
-		hilsen hilsner hilsener venlig vennlig dbh kh tak takk
-		terveisin ystävällisin yst kiitos
-		pozdrawiam pozdrowienia poważaniem dziękuję
-		pozdravem pozdrav děkuji pozdravom ďakujem
-		üdvözlettel üdv köszönettel tisztelettel
-		stimă mulțumesc
-		ευχαριστώ εκτίμηση χαιρετισμούς
-		уважением спасибо повагою дякую уважение поздрави
-		saygılarımla saygılar teşekkürler selamlar
-		בברכה תודה
-		تحياتي تحية شكرا
-		敬具 よろしくお願いします 此致 祝好 谢谢 謝謝 감사합니다 드림
-		trân trọng salam hormat salutacions atentament pozdravom lijep lp`,
-})
-
 // valediction reports whether a line is nothing but the end of a letter: it
 // has at most five words, one of them a valediction as its first or last.
 func valediction(s string) bool {
@@ -226,7 +160,7 @@ func valediction(s string) bool {
 	if len(words) == 0 || len(words) > 6 || len(s) > maxShortLine || strings.ContainsAny(s, ".?:;@") {
 		return false
 	}
-	if valedictions[strings.TrimRight(words[len(words)-1], ",!")] {
+	if valedictions[strings.TrimRight(words[len(words)-1], ",!")] || words[0] == "thank" && closingPhrase(words[1:]) {
 		return true
 	}
 	if !valedictions[strings.TrimRight(words[0], ",!")] {
@@ -247,19 +181,14 @@ func closingPhrase(words []string) bool {
 	return true
 }
 
-var closingWords = index(map[bool]string{
-	true: `and & you again in advance so much very truly a for your help best kind und et y e en och og im voraus por vooraf
-		schöne viele liebe beste freundliche mit à vous d'avance antemano pela atenção på förhand til kindest warm many`,
-})
-
 // cutClosing finds a valediction with the name below it, or a name after a dash
 // or slash in the last line.
 func cutClosing(lines []line, end int) int {
 	if end < 2 {
 		return end
 	}
-	if dashedName(lines[end-1].plain) {
-		return end - 1
+	if i := cutDashedName(lines, end); i < end {
+		return i
 	}
 	texts := 0
 	for i := end - 1; i > 0 && texts <= maxClosing; i-- {
@@ -267,8 +196,8 @@ func cutClosing(lines []line, end int) int {
 		if l.blank() {
 			continue
 		}
-		if valediction(l.plain) || strings.EqualFold(strings.Trim(l.plain, " ,.!"), "thank you") {
-			if texts == 0 && end-i > 1 || !cardLines(lines[i+1:end]) {
+		if valediction(l.plain) {
+			if texts == 0 || !cardLines(lines[i+1:end]) {
 				return end
 			}
 			return i
@@ -277,6 +206,21 @@ func cutClosing(lines []line, end int) int {
 			return end
 		}
 		texts++
+	}
+	return end
+}
+
+// cutDashedName finds a name after a dash or slash in the last line, or above
+// contact details.
+func cutDashedName(lines []line, end int) int {
+	for i := end - 1; i > max(0, end-maxFooter); i-- {
+		s := lines[i].plain
+		if s != "" && dashedName(s) {
+			return i
+		}
+		if s != "" && !contact(s) {
+			break
+		}
 	}
 	return end
 }
@@ -315,25 +259,42 @@ func name(s string, most int) bool {
 }
 
 // cardLines reports whether lines are what stands below a valediction: a name,
-// perhaps with a title, a firm, numbers and addresses, and no sentence.
+// perhaps with a title, a firm, numbers and addresses, and no sentence. What is
+// separated from the name by a blank line must hold a contact detail.
 func cardLines(lines []line) bool {
-	texts := 0
+	texts, contacts := 0, 0
+	apart, nameSeen := false, false
 	for i := range lines {
 		s := strings.Trim(lines[i].plain, "*_ ")
 		if s == "" {
+			apart = nameSeen
 			continue
 		}
-		if texts++; texts == 1 {
+		texts++
+		if contact(s) {
+			contacts++
+		}
+		switch {
+		case !nameSeen:
+			nameSeen = true
 			if !name(strings.Trim(s, ".,-–—()"), 5) && !shortName(s) && !contact(s) {
 				return false
 			}
-			continue
-		}
-		if !contact(s) && (len(strings.Fields(s)) > 9 || strings.HasSuffix(s, "?") || len(s) > 2*maxShortLine) {
+		case !contact(s) && sentence(s):
 			return false
 		}
 	}
-	return texts <= maxClosing
+	return texts <= maxClosing && (!apart || contacts > 0)
+}
+
+// sentence reports whether a line is no part of a card: it is long, asks, is
+// code or a note.
+func sentence(s string) bool {
+	if len(strings.Fields(s)) > 9 || len(s) > 2*maxShortLine || strings.ContainsAny(s[len(s)-1:], "?;{}:!") {
+		return true
+	}
+	low := strings.ToLower(clip(s, 5))
+	return strings.HasPrefix(low, "ps") || strings.HasPrefix(low, "p.s") || s[0] == '[' && len(s) < 6
 }
 
 // shortName reports whether a text is one word in small letters, as some sign.
@@ -437,12 +398,4 @@ func cutDisclaimer(lines []line, end int) int {
 		return start
 	}
 	return end
-}
-
-var disclaimerWords = []string{
-	"confidential", "intended recipient", "intended for", "intended solely", "privileged", "strictly forbidden", "prohibited",
-	"by mistake", "in error", "disclaimer", "third party", "unauthorized", "unauthorised", "notify the sender", "virus",
-	"vertraulich", "irrtümlich", "bestimmt", "unbefugt", "confidentiel", "destinataire", "par erreur", "confidencial", "destinatario",
-	"destinatário", "por error", "por engano", "riservat", "vertrouwelijk", "geadresseerde", "fortrolig", "konfidentiell", "poufn",
-	"конфиденциальн",
 }

@@ -3,7 +3,7 @@ package replytext
 // verbs are the words of an opener that say that somebody wrote, with the
 // language as far as it matters for dates. Of a phrase ("a écrit") only the word
 // stands here that tells it. Sources: the answers of Gmail, Outlook, Apple Mail,
-// Thunderbird, Roundcube and mutt in the languages of their users [K].
+// Thunderbird, Roundcube and mutt in the languages of their users (well known).
 var verbs = index(map[string]string{
 	"en": "wrote writes sent",
 	"de": "schrieb schreibt geschrieben",
@@ -15,7 +15,7 @@ var verbs = index(map[string]string{
 	"sv": "skrev skriver skrevet skrivit skrifaði",
 	"fi": "kirjoitti",
 	"et": "kirjutas",
-	"pl": "napisał napisała napisał(a napisano pisze",
+	"pl": "napisał napisała napisał(a napisano napisana pisze",
 	"cs": "napsal napsala napísal napísala",
 	"hu": "írta",
 	"ro": "scris",
@@ -96,7 +96,7 @@ var noise = index(map[bool]string{
 		ob odesílatel používateľ používateľka uživatel uživatelka lietotājs kasutaja kell via from by mailto has hat ha a
 		ezt időpont tarihinde şunu şunları tarihli saat ב בשעה מאת في تمت ما يلي بواسطة الساعة 于 在 於 님이 님이 the following
 		and missatge del dia les plkst an p ora tis din data van von user de hour sent wrote said message following email
-		mail att så här folgendes пользователь користувач от від від:`,
+		mail att så här folgendes пользователь користувач от від przez wiadomość keltezéssel`,
 })
 
 // field is what a line of a header block holds.
