@@ -44,7 +44,7 @@ func (x *finder) threadIndex(i int32) link {
 		if !ok || j == i {
 			continue
 		}
-		l := link{j, mailbox.LevelMedium, []mailbox.Evidence{{Rule: ruleThreadIndex, Detail: "Thread-Index"}}}
+		l := link{j, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleThreadIndex, Detail: "Thread-Index"}}}
 		if !index.Answers(x.nodes[j].index) {
 			l.evidence = append(l.evidence, mailbox.Evidence{Rule: ruleMissing, Detail: "Thread-Index"})
 		}
@@ -72,7 +72,7 @@ func (x *finder) seriesStart(i int32) link {
 			if c.sent < n.sent-seriesTime || c.sent > n.sent+skew {
 				continue
 			}
-			level := mailbox.LevelMedium
+			level := mailbox.LevelLow
 			if s := stem(x.id(n.id)); s != 0 && s == stem(x.id(c.id)) {
 				level = mailbox.LevelHigh
 			}
@@ -109,7 +109,7 @@ func (x *finder) content(i int32) link {
 		if c.opened != 0 && (opened == nil || c.opened < opened.opened) {
 			opened = c
 		}
-		if quoted == nil && !c.own && c.phrases >= minPhrases && 2*c.phrases >= most {
+		if quoted == nil && !c.own && c.phrases >= minPhrases && (4*c.phrases >= most || 2*c.phrases >= len(x.nodes[c.node].own)) {
 			quoted = c
 		}
 		if c.subject && !c.own && n.prefixed && (same == nil || c.addressed && !same.addressed) {
@@ -122,15 +122,15 @@ func (x *finder) content(i int32) link {
 	case opened != nil && opened.phrases > 0:
 		l = link{opened.node, mailbox.LevelHigh, []mailbox.Evidence{{Rule: ruleOpener}, {Rule: ruleQuote}}}
 	case quoted != nil && quoted.subject:
-		l = link{quoted.node, mailbox.LevelMedium, []mailbox.Evidence{{Rule: ruleQuote}, {Rule: ruleSubject, Detail: "Subject"}}}
+		l = link{quoted.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleQuote}, {Rule: ruleSubject, Detail: "Subject"}}}
 	case opened != nil && (opened.subject || opened.addressed):
-		l = link{opened.node, mailbox.LevelMedium, []mailbox.Evidence{{Rule: ruleOpener}}}
+		l = link{opened.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleOpener}}}
 	case cites: // its parent is missing: only quotes tell of an ancestor
 		return link{parent: -1}
 	case quoted != nil && quoted.phrases >= manyPhrases && (quoted.addressed || quoted.received):
-		l = link{quoted.node, mailbox.LevelMedium, []mailbox.Evidence{{Rule: ruleQuote}}}
+		l = link{quoted.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleQuote}}}
 	case same != nil && same.addressed && same.received:
-		l = link{same.node, mailbox.LevelMedium, []mailbox.Evidence{{Rule: ruleSubject, Detail: "Subject"}}}
+		l = link{same.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleSubject, Detail: "Subject"}}}
 	case same != nil && (same.addressed || len(all) == 1):
 		l = link{same.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleSubject, Detail: "Subject"}}}
 	default:
