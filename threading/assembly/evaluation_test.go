@@ -2,6 +2,7 @@ package assembly_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,80 +11,112 @@ import (
 	"github.com/mailtether/mailtether/threading/assembly"
 )
 
-type truth struct {
-	ID     mailbox.RFCMessageID `json:"id"`
+type label struct {
 	Parent mailbox.RFCMessageID `json:"parent"`
 	Root   mailbox.RFCMessageID `json:"root"`
 	Cites  bool                 `json:"cites"`
 	Dup    bool                 `json:"dup"`
 }
 
-type corpus struct {
-	name     string
-	messages []*mailbox.Message
-	truth    []truth
+// without returns a copy of a message that lacks some header fields.
+func without(m *mailbox.Message, names ...string) *mailbox.Message {
+	c := *m
+	c.Header = slices.DeleteFunc(slices.Clone(m.Header), func(f mailbox.Field) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, f.Name) })
+	})
+	return &c
 }
 
-func readCorpora(t *testing.T) []corpus {
+func firstReference(m *mailbox.Message) *mailbox.Message {
+	c := without(m, "In-Reply-To", "References")
+	if ids := m.References(); len(ids) > 0 {
+		c.Header = append(c.Header, mailbox.Field{Name: "References", Value: ids[0].Brackets()})
+	}
+	return c
+}
+
+func TestEvaluate(t *testing.T) {
 	dir := corpustest.Dir(t, "threads")
-	var all []corpus
+	levels := make(map[mailbox.Level]*corpustest.Share)
 	for _, name := range []string{"lists-2002", "users-2019", "patches", "bare-ids", "small/default", "small/lkml", "small/threading", "small/broken", "small/duplicate"} {
 		ext := ".gz"
 		if strings.HasPrefix(name, "small/") {
 			ext = ""
 		}
-		c := corpus{name: name}
-		corpustest.Labels(t, filepath.Join(dir, name+".truth.json"+ext), &c.truth)
+		var labels []label
+		corpustest.Labels(t, filepath.Join(dir, name+".truth.json"+ext), &labels)
+		var messages []*mailbox.Message
 		for raw := range corpustest.Mbox(t, filepath.Join(dir, name+".mbox"+ext)) {
-			c.messages = append(c.messages, corpustest.Message(t, raw))
+			messages = append(messages, corpustest.Message(t, raw))
 		}
-		if len(c.messages) != len(c.truth) {
-			t.Fatalf("%s: %d messages, %d labels", name, len(c.messages), len(c.truth))
+		if len(messages) != len(labels) {
+			t.Fatalf("%s: %d messages, %d labels", name, len(messages), len(labels))
 		}
-		all = append(all, c)
+		for _, variant := range []struct {
+			name   string
+			change func(*mailbox.Message) *mailbox.Message
+		}{
+			{"intact", func(m *mailbox.Message) *mailbox.Message { return m }},
+			{"no In-Reply-To", func(m *mailbox.Message) *mailbox.Message { return without(m, "In-Reply-To") }},
+			{"first References", firstReference},
+			{"none", func(m *mailbox.Message) *mailbox.Message { return without(m, "In-Reply-To", "References") }},
+			{"address", func(m *mailbox.Message) *mailbox.Message {
+				c := without(m, "In-Reply-To", "References", "Thread-Index")
+				c.Header = append(c.Header, mailbox.Field{Name: "In-Reply-To", Value: "<someone@host.example>"})
+				c.Body, c.Subject = nil, ""
+				return c
+			}},
+		} {
+			evaluate(t, name+", "+variant.name, messages, labels, variant.change, levels)
+		}
 	}
-	return all
+	for level := mailbox.LevelLow; level <= mailbox.LevelCertain; level++ {
+		if s := levels[level]; s != nil {
+			least := map[mailbox.Level]float64{mailbox.LevelCertain: 0.999, mailbox.LevelHigh: 0.99, mailbox.LevelMedium: 0.9}[level]
+			s.Floor(t, "level "+level.String()+": parent right, where known", least)
+		}
+	}
 }
 
-func results(a *assembly.Assembler) map[mailbox.RFCMessageID]assembly.Message {
-	all := make(map[mailbox.RFCMessageID]assembly.Message)
-	for t := range a.Threads() {
-		for _, m := range t.Messages {
-			all[m.ID] = m
-			for _, o := range m.Others {
-				all[o] = m
-			}
+func evaluate(t *testing.T, name string, messages []*mailbox.Message, labels []label, change func(*mailbox.Message) *mailbox.Message, levels map[mailbox.Level]*corpustest.Share) {
+	a := assembly.New(assembly.Options{Least: mailbox.LevelLow})
+	var ids []mailbox.RFCMessageID
+	for _, m := range messages {
+		ids = append(ids, a.Add(change(m)))
+	}
+	got := make(map[mailbox.RFCMessageID]assembly.Message)
+	for thread := range a.Threads() {
+		for _, m := range thread.Messages {
+			got[m.ID] = m
 		}
 	}
-	return all
-}
-
-func TestEvaluate(t *testing.T) {
-	for _, c := range readCorpora(t) {
-		a := assembly.New(assembly.Options{})
-		for _, m := range c.messages {
-			a.Add(m)
+	var parent, all, root, attached corpustest.Share
+	for i, l := range labels {
+		if l.Dup {
+			continue
 		}
-		var parent, root, rootSib corpustest.Share
-		got := results(a)
-		for _, l := range c.truth {
-			if l.Dup {
-				continue
-			}
-			g, ok := got[l.ID]
-			if !ok {
-				t.Errorf("missing %s", l.ID)
-			}
+		g := got[ids[i]]
+		all.Count(g.Parent == l.Parent)
+		root.Count(g.Root == l.Root)
+		if l.Parent != "" {
 			parent.Count(g.Parent == l.Parent)
-			root.Count(g.Root == l.Root)
-			if g.Parent != l.Parent {
-				t.Log("PARENT", l.ID, g.Parent, l.Parent)
-			}
-			if g.Root == l.Root || len(g.Evidence) > 0 && g.Evidence[0].Rule == "same_missing_parent" {
-				rootSib.Count(true)
-			}
+		} else if !l.Cites {
+			attached.Count(g.Parent != "")
 		}
-		corpustest.Row(t, c.name+" parent", parent)
-		corpustest.Row(t, c.name+" root", root)
+		// The first id of References names the thread, not the parent.
+		if !strings.HasSuffix(name, "first References") && g.Parent != "" && (l.Parent != "" || l.Cites) {
+			if levels[g.Level] == nil {
+				levels[g.Level] = new(corpustest.Share)
+			}
+			levels[g.Level].Count(g.Parent == l.Parent)
+		}
 	}
+	corpustest.Row(t, name+": parent of all", all)
+	if strings.HasSuffix(name, "intact") && parent.Of > 0 {
+		parent.Floor(t, name+": parent of answers", 0.995)
+	} else {
+		corpustest.Row(t, name+": parent of answers", parent)
+	}
+	corpustest.Row(t, name+": thread", root)
+	corpustest.Row(t, name+": no reply header, attached", attached)
 }

@@ -18,7 +18,6 @@ type node struct {
 	// sibling is the earliest message without a parent that cites the same
 	// missing message, or the node itself.
 	sibling int32
-	via     name // the missing message
 }
 
 // link is what a message hangs on.

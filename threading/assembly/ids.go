@@ -34,6 +34,9 @@ func (f *forest) cited(i int32) link {
 				missing = missing || likeness(f.id(id)) != likeAddress
 			default:
 				l := link{to, mailbox.LevelCertain, []mailbox.Evidence{{Rule: field.rule, Detail: string(f.id(id))}}}
+				if field.rule == ruleReferences {
+					l.level = mailbox.LevelHigh // the last id is not always the parent's
+				}
 				if nearest, ok := f.nearest(n); missing || ok && nearest != id && field.rule == ruleReferences {
 					l.level = mailbox.LevelHigh
 					l.evidence = append(l.evidence, mailbox.Evidence{Rule: ruleMissing, Detail: string(f.id(nearest))})

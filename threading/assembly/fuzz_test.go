@@ -1,0 +1,57 @@
+package assembly_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/threading/assembly"
+)
+
+// Every four bytes make a message: its id, what it cites twice, its time.
+func FuzzAssemble(f *testing.F) {
+	f.Add([]byte{1, 2, 0, 0, 2, 1, 0, 0, 3, 9, 1, 5, 3, 1, 9, 5})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var all []*mailbox.Message
+		for part := range slices.Chunk(b[:min(len(b), 400)], 4) {
+			if len(part) == 4 {
+				all = append(all, message(fmt.Sprintf("id-%d-x@x", part[0]%32), int(part[3]%8),
+					"In-Reply-To", fmt.Sprintf("<id-%d-x@x>", part[1]%32), "References", fmt.Sprintf("<id-%d-x@x>", part[2]%32)))
+			}
+		}
+		want := assemble(all...)
+		slices.Reverse(all)
+		if diff := cmp.Diff(want, assemble(all...)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// The time of one message, as ns/message, in chains of Re: Hello.
+func BenchmarkAssemble(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprintf("messages=%d", n), func(b *testing.B) {
+			all := make([]*mailbox.Message, n)
+			for i := range all {
+				all[i] = message(fmt.Sprintf("%d.a@x", i), i, "In-Reply-To", fmt.Sprintf("<%d.a@x>", i-1))
+				if i%2 == 0 {
+					all[i].Header = nil
+				}
+				all[i].Subject = "Re: Hello"
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				a := assembly.New(assembly.Options{Least: mailbox.LevelLow})
+				for _, m := range all {
+					a.Add(m)
+				}
+				for range a.Threads() {
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/message")
+		})
+	}
+}
