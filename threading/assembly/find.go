@@ -1,218 +1,254 @@
 package assembly
 
 import (
-	"maps"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
 
-// candidate is a message that may be the parent, with what speaks for it.
+// candidate is a message that may be the parent, with all that speaks for it.
 type candidate struct {
-	node int32
-	// phrases of its author that the answer quotes.
-	phrases int
-	// opened: a quote of the answer names its author and time; nearest first
-	// from 1, 0 is none.
-	opened int
-	// subject: it has the same base subject.
-	subject bool
-	// addressed: the answer went to its author. received: the author of the
-	// answer got it.
-	addressed, received bool
-	// own: both have the same author.
-	own bool
+	node    int32
+	index   int  // length of its Thread-Index, if the answer's extends it
+	phrases int  // how many of its phrases the answer quotes
+	opener  int  // which opener names it, from 1; the first is the nearest
+	part    bool // it begins the series of the answer
+	stem    bool // and their ids were made together
+	same    bool // base subject
+	met     bool // one wrote to the other
+
+	level mailbox.Level
+	rank  int
+	rules []string
 }
 
-// find returns the link of a message whose reply headers tell nothing, by the
-// first rule that has a candidate.
+// find returns the link of a message that names no message of the mailbox.
 func (x *finder) find(i int32) link {
-	for _, rule := range []func(int32) link{x.threadIndex, x.seriesStart, x.content} {
-		if l := rule(i); l.parent >= 0 {
-			return l
-		}
-	}
-	return link{parent: -1}
-}
-
-// threadIndex finds the message whose Thread-Index this one extends, by one
-// answer or more.
-func (x *finder) threadIndex(i int32) link {
-	index := x.nodes[i].index
-	for size := len(index) - indexLevel; size >= indexHeader; size -= indexLevel {
-		j, ok := x.byIndex[index[:size]]
-		if !ok || j == i {
+	n := &x.nodes[i]
+	var found candidates
+	x.byThreadIndex(n, &found)
+	x.byQuote(n, &found)
+	x.byOpener(n, &found)
+	x.byPart(n, &found)
+	x.bySame(i, &found)
+	doubtful := x.doubtful(n)
+	var best *candidate
+	for k := range found {
+		c := &found[k]
+		o := &x.nodes[c.node]
+		if c.node == i || o.sent > n.sent+skew {
 			continue
 		}
-		l := link{j, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleThreadIndex, Detail: "Thread-Index"}}}
-		if !index.Answers(x.nodes[j].index) {
-			l.evidence = append(l.evidence, mailbox.Evidence{Rule: ruleMissing, Detail: "Thread-Index"})
+		c.same = n.subject != "" && o.subject == n.subject
+		c.met = met(n, o)
+		c.judge(n)
+		if doubtful && c.level > mailbox.LevelNone {
+			c.level--
 		}
-		return l
+		if c.level != mailbox.LevelNone && (best == nil || c.better(best)) {
+			best = c
+		}
 	}
-	return link{parent: -1}
-}
-
-// A Thread-Index is a header and one block for every answer ([MS-OXOMSG]
-// 2.2.1.3, read 2026-11-20).
-const indexHeader, indexLevel = 22, 5
-
-// seriesStart finds the cover letter of a part of a series, or its first part.
-func (x *finder) seriesStart(i int32) link {
-	n := &x.nodes[i]
-	if n.author == 0 {
+	if best == nil {
 		return link{parent: -1}
 	}
-	for first := 0; first <= 1 && first < n.series.n; first++ {
-		all := x.bySeries[seriesKey{n.author, n.series.key, first}]
-		// The nearest in time; a list of equal parts is cut to its neighbours.
-		at, _ := slices.BinarySearch(all, i)
-		for _, j := range all[max(0, at-1):min(len(all), at+1)] {
-			c := &x.nodes[j]
-			if c.sent < n.sent-seriesTime || c.sent > n.sent+skew {
-				continue
-			}
-			level := mailbox.LevelLow
-			if s := stem(x.id(n.id)); s != 0 && s == stem(x.id(c.id)) {
-				level = mailbox.LevelHigh
-			}
-			return link{j, level, []mailbox.Evidence{{Rule: ruleSeries, Detail: "Subject"}}}
-		}
-	}
-	return link{parent: -1}
-}
-
-// content weighs quoted text, the openers of quotes, the subject and the
-// participants.
-func (x *finder) content(i int32) link {
-	n := &x.nodes[i]
-	if n.sent == 0 {
-		return link{parent: -1}
-	}
-	all := x.candidates(i)
-	most := 0
-	for k := range all {
-		c := &all[k]
-		o := &x.nodes[c.node]
-		c.subject = c.subject || n.subject != "" && o.subject == n.subject
-		// Lists write their own address into From, and leave the name.
-		c.own = o.author == n.author && o.authorName == n.authorName
-		c.addressed = !c.own && slices.Contains(n.to, o.author)
-		c.received = !c.own && slices.Contains(o.to, n.author)
-		if !c.own {
-			most = max(most, c.phrases)
-		}
-	}
-	var quoted, opened, same *candidate
-	for k := range all { // newest first
-		c := &all[k]
-		if c.opened != 0 && (opened == nil || c.opened < opened.opened) {
-			opened = c
-		}
-		if quoted == nil && !c.own && c.phrases >= minPhrases && (4*c.phrases >= most || 2*c.phrases >= len(x.nodes[c.node].own)) {
-			quoted = c
-		}
-		if c.subject && !c.own && n.prefixed && (same == nil || c.addressed && !same.addressed) {
-			same = c
-		}
-	}
-	_, cites := x.nearest(n)
-	var l link
-	switch {
-	case opened != nil && opened.phrases > 0:
-		l = link{opened.node, mailbox.LevelHigh, []mailbox.Evidence{{Rule: ruleOpener}, {Rule: ruleQuote}}}
-	case quoted != nil && quoted.subject:
-		l = link{quoted.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleQuote}, {Rule: ruleSubject, Detail: "Subject"}}}
-	case opened != nil && (opened.subject || opened.addressed):
-		l = link{opened.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleOpener}}}
-	case cites: // its parent is missing: only quotes tell of an ancestor
-		return link{parent: -1}
-	case quoted != nil && quoted.phrases >= manyPhrases && (quoted.addressed || quoted.received):
-		l = link{quoted.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleQuote}}}
-	case same != nil && same.addressed && same.received:
-		l = link{same.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleSubject, Detail: "Subject"}}}
-	case same != nil && (same.addressed || len(all) == 1):
-		l = link{same.node, mailbox.LevelLow, []mailbox.Evidence{{Rule: ruleSubject, Detail: "Subject"}}}
-	default:
-		return link{parent: -1}
+	l := link{parent: best.node, level: best.level}
+	for _, rule := range best.rules {
+		l.evidence = append(l.evidence, mailbox.Evidence{Rule: rule})
 	}
 	return l
 }
 
+// doubtful reports whether evidence is worth less than usual: the message names a
+// parent that is missing, or names none among answers that do.
+func (x *finder) doubtful(n *node) bool {
+	if len(n.inReplyTo)+len(n.parentIDs) > 0 {
+		return true
+	}
+	return len(n.references) == 0 && x.named
+}
+
+// candidates are few, so they are a list.
+type candidates []candidate
+
+func (c *candidates) at(node int32) *candidate {
+	for k := range *c {
+		if (*c)[k].node == node {
+			return &(*c)[k]
+		}
+	}
+	*c = append(*c, candidate{node: node})
+	return &(*c)[len(*c)-1]
+}
+
+// better orders by level, then by the kind of evidence; of equals the newest
+// message is the one that is answered.
+func (c *candidate) better(d *candidate) bool {
+	if c.level != d.level {
+		return c.level > d.level
+	}
+	if c.rank != d.rank {
+		return c.rank > d.rank
+	}
+	return c.node > d.node
+}
+
+// The ranks of evidence, which decide between candidates of one level.
 const (
-	// minPhrases and manyPhrases are how many phrases of few messages have to be
-	// quoted, with the subject and without it.
-	minPhrases, manyPhrases = 2, 4
+	rankSubject = iota + 1
+	rankQuote
+	rankOpener
+	rankAncestor
+	rankSeries
+	rankParent
 )
 
-// candidates returns the messages that the answer quotes or that have its
-// subject, newest first.
-func (x *finder) candidates(i int32) []candidate {
-	n := &x.nodes[i]
-	found := make(map[int32]candidate)
+// fewPhrases is how many phrases make a quote that is no accident.
+const fewPhrases = 3
+
+// judge sets the level by what the evidence was measured to be worth.
+func (c *candidate) judge(n *node) {
+	many := c.phrases >= fewPhrases
+	switch {
+	case c.index > 0 && c.index == len(n.index)-threadIndexLevel:
+		c.set(mailbox.LevelHigh, rankParent, ruleThreadIndex)
+	case c.part && c.stem:
+		c.set(mailbox.LevelHigh, rankSeries, ruleSeries)
+	case c.opener == 1 && (c.phrases > 0 || c.same):
+		c.set(mailbox.LevelMedium, rankOpener, ruleOpener, ruleQuote)
+	case c.part:
+		c.set(mailbox.LevelMedium, rankSeries, ruleSeries)
+	case c.phrases > 0 && c.same:
+		c.set(mailbox.LevelMedium, rankQuote, ruleQuote, ruleSubject)
+	case c.index > 0:
+		c.set(mailbox.LevelMedium, rankAncestor, ruleThreadIndex)
+	case n.prefixed && c.same && (c.met || telling(n.subject)):
+		c.set(mailbox.LevelMedium, rankSubject, ruleSubject)
+	case c.opener == 1:
+		c.set(mailbox.LevelLow, rankOpener, ruleOpener)
+	case many:
+		c.set(mailbox.LevelLow, rankQuote, ruleQuote)
+	}
+}
+
+func (c *candidate) set(level mailbox.Level, rank int, rules ...string) {
+	c.level, c.rank, c.rules = level, rank, rules
+}
+
+// met reports whether the writer of one of the messages got the other.
+func met(n, o *node) bool {
+	return o.author != n.author && (slices.Contains(n.to, o.author) || slices.Contains(o.to, n.author))
+}
+
+// telling reports whether a subject has so many words that strangers hardly use
+// the same: "hello" and "your invoice" have not.
+func telling(subject string) bool {
+	return strings.Count(subject, " ") >= 2 || utf8.RuneCountInString(subject) >= 20
+}
+
+const (
+	threadIndexHeader = 22
+	threadIndexLevel  = 5
+)
+
+func (x *finder) byThreadIndex(n *node, found *candidates) {
+	for size := len(n.index) - threadIndexLevel; size >= threadIndexHeader; size -= threadIndexLevel {
+		if j, ok := x.byIndex[n.index[:size]]; ok {
+			found.at(j).index = size
+			return
+		}
+	}
+}
+
+func (x *finder) byQuote(n *node, found *candidates) {
 	for _, phrase := range n.quoted {
 		if owners := x.owners[phrase]; len(owners) <= maxOwners {
 			for _, j := range owners {
-				c := found[j]
-				c.phrases++
-				found[j] = c
+				found.at(j).phrases++
 			}
 		}
 	}
-	for k, o := range n.openers {
-		for _, j := range x.wrote(o, n.zone) {
-			if c := found[j]; c.opened == 0 {
-				c.opened = k + 1
-				found[j] = c
-			}
-		}
-	}
-	if n.prefixed && n.subject != "" {
-		same := x.bySubject[n.subject]
-		at, _ := slices.BinarySearch(same, i)
-		for _, j := range same[max(0, at-maxSameSubject):at] {
-			if x.nodes[j].sent >= n.sent-window {
-				c := found[j]
-				c.subject = true
-				found[j] = c
-			}
-		}
-	}
-	var all []candidate
-	for _, j := range slices.Backward(slices.Sorted(maps.Keys(found))) {
-		if o := &x.nodes[j]; j != i && o.sent != 0 && o.sent <= n.sent+skew {
-			c := found[j]
-			c.node = j
-			all = append(all, c)
-		}
-	}
-	return all
 }
 
-// The offsets of time zones, in seconds: up to 14 hours, by quarters.
-const farthestZone, zoneStep = 14 * 60 * 60, 15 * 60
-
-// wrote returns the messages that an opener speaks of. When it names no zone the
-// answer's own zone is tried first, then all.
-func (x *finder) wrote(o opener, zone int32) []int32 {
-	at := func(t int64) []int32 {
-		for _, author := range []uint64{o.author, o.name} {
-			if found := x.written[stamp{author, t / 60}]; author != 0 && len(found) > 0 {
-				return found
+func (x *finder) byOpener(n *node, found *candidates) {
+	for k, o := range n.openers {
+		for _, j := range x.wrote(o, n.zone) {
+			if c := found.at(j); c.opener == 0 {
+				c.opener = k + 1
 			}
 		}
-		return nil
 	}
+}
+
+// wrote returns the messages of the author and the minute of an opener. One that
+// names no zone mostly has that of who answers; the zones of the world lie 14
+// hours around UTC at most, a quarter of an hour apart at least.
+func (x *finder) wrote(o opener, zone int32) []int32 {
 	if o.zoned {
-		return at(o.sent)
+		return x.wroteAt(o, o.sent)
 	}
-	if found := at(o.sent - int64(zone)); found != nil {
-		return found
+	if w := x.wroteAt(o, o.sent-int64(zone)); len(w) > 0 {
+		return w
 	}
-	for offset := int64(0); offset <= farthestZone; offset += zoneStep {
-		if found := slices.Concat(at(o.sent-offset), at(o.sent+offset)); len(found) > 0 {
-			return found
+	for off := int64(0); off <= 14*60*60; off += 15 * 60 {
+		for _, at := range []int64{o.sent - off, o.sent + off} {
+			if w := x.wroteAt(o, at); len(w) > 0 {
+				return w
+			}
 		}
 	}
 	return nil
+}
+
+func (x *finder) wroteAt(o opener, at int64) []int32 {
+	for _, author := range []uint64{o.author, o.name} {
+		if author == 0 {
+			continue
+		}
+		if w := x.written[stamp{author, at / 60}]; len(w) > 0 {
+			return w
+		}
+	}
+	return nil
+}
+
+// byPart finds the cover letter of a series, or its first part.
+func (x *finder) byPart(n *node, found *candidates) {
+	if n.series.n == 0 || n.author == 0 {
+		return
+	}
+	for first := range min(n.series.n, 2) {
+		any := false
+		for _, j := range x.bySeries[seriesKey{n.author, n.series.key, first}] {
+			o := &x.nodes[j]
+			if gap := n.sent - o.sent; gap < -seriesTime || gap > seriesTime {
+				continue
+			}
+			c := found.at(j)
+			s := stem(x.id(n.id))
+			c.part, c.stem = true, s != 0 && s == stem(x.id(o.id))
+			any = true
+		}
+		if any {
+			return
+		}
+	}
+}
+
+// bySame finds the messages of the same subject that the answer may be one to.
+func (x *finder) bySame(i int32, found *candidates) {
+	n := &x.nodes[i]
+	if !n.prefixed || n.subject == "" || n.sent == 0 {
+		return
+	}
+	same := x.bySubject[n.subject]
+	at, _ := slices.BinarySearch(same, i)
+	for _, j := range slices.Backward(same[max(0, at-maxSameSubject):at]) {
+		if x.nodes[j].sent < n.sent-window {
+			return
+		}
+		found.at(j)
+	}
 }

@@ -220,19 +220,13 @@ func (r *record) readBody(b *mailbox.Body) {
 	if b == nil {
 		return
 	}
-	var reply replytext.Reply
-	switch {
-	case b.Text != "":
-		reply = replytext.Parse(b.Text[:min(len(b.Text), maxText)])
-	case b.HTML != "":
-		reply = replytext.ParseHTML(b.HTML[:min(len(b.HTML), maxText)])
-	}
+	reply := replytext.ParseBody(b.Text[:min(len(b.Text), maxText)], b.HTML[:min(len(b.HTML), maxText)])
 	if !reply.Whole || len(reply.Quoted) == 0 {
 		r.own = threading.Fingerprints(reply.Text, maxPhrases)
 	}
 	r.quoted = threading.Fingerprints(strings.Join(reply.Quoted, "\n"), maxPhrases)
 	for _, o := range reply.Openers[:min(len(reply.Openers), maxOpeners)] {
-		if !o.Sent.IsZero() {
+		if !o.Sent.IsZero() && !o.DayOnly {
 			r.openers = append(r.openers, opener{hashAddress(o.Address), hashName(o.Name), o.Sent.Unix(), o.Zoned})
 		}
 	}
