@@ -256,6 +256,16 @@ func lastStatus(s string) string {
 
 // findReply returns the first SMTP reply code of a failure in s, or 0.
 func findReply(s string) int {
+	i := replyIndex(s)
+	if i < 0 {
+		return 0
+	}
+	return int(s[i]-'0')*100 + int(s[i+1]-'0')*10 + int(s[i+2]-'0')
+}
+
+// replyIndex returns where the first SMTP reply code of a failure stands in s,
+// or -1.
+func replyIndex(s string) int {
 	for i := 0; i+2 < len(s); i++ {
 		if s[i] != '4' && s[i] != '5' || i > 0 && (partOfWord(s[i-1]) || s[i-1] == '-') || digits(s[i:]) != 3 {
 			continue
@@ -264,9 +274,9 @@ func findReply(s string) int {
 		if end := i + 3; s[i+1] > '5' || end < len(s) && partOfWord(s[end]) && !strings.HasPrefix(s[end:], ". ") {
 			continue
 		}
-		return int(s[i]-'0')*100 + int(s[i+1]-'0')*10 + int(s[i+2]-'0')
+		return i
 	}
-	return 0
+	return -1
 }
 
 // digits returns how many of the first four bytes of s are digits.
