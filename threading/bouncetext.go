@@ -54,10 +54,10 @@ type textReader struct {
 	preamble strings.Builder
 }
 
-// readText finds the recipients that the words of a report speak of. others
-// tells which addresses are those of senders and systems: they count only if
-// nobody else is named.
-func readText(words string, others func(address string) bool) (recipients []ReportRecipient, plain bool) {
+// readText finds the recipients that the words of a report speak of, and how
+// plainly they are named. others tells which addresses are those of senders and
+// systems: they count only if nobody else is named, and then as rankNone.
+func readText(words string, others func(address string) bool) (recipients []ReportRecipient, best rank) {
 	r := textReader{index: make(map[string]*textRecipient)}
 	if len(words) > maxText {
 		words = words[:maxText]
@@ -77,7 +77,7 @@ func readText(words string, others func(address string) bool) (recipients []Repo
 			Original: t.original, Final: t.address, Status: findStatus(diagnostic), Diagnostic: diagnostic,
 		})
 	}
-	return recipients, best >= rankCommand
+	return recipients, best
 }
 
 func (r *textReader) line(line string) {
@@ -108,11 +108,9 @@ func (r *textReader) line(line string) {
 			r.index[strings.ToLower(a.spec)] = t
 			r.all = append(r.all, t)
 		}
-		if how <= rankMention && !fresh || how == rankCode && !fresh && len(r.current) > 0 && t == r.current[0] {
-			continue
-		}
 		t.rank = max(t.rank, how)
-		if how <= rankMention {
+		// A server may name others in its reply: the words go on.
+		if how == rankMention || how == rankCode && len(r.current) > 0 && (fresh && r.current[0].rank > rankCode || t == r.current[0]) {
 			continue
 		}
 		if !opened && !r.wordless() {
@@ -179,7 +177,7 @@ func (r *textReader) write(s string) {
 
 // best returns the recipients that are named most plainly.
 func (r *textReader) best(others func(string) bool) ([]*textRecipient, rank) {
-	fallback, fallbackRank := []*textRecipient(nil), rankNone
+	var fallback []*textRecipient
 	for want := rankListed; want > rankNone; want-- {
 		var found []*textRecipient
 		for _, t := range r.all {
@@ -197,10 +195,10 @@ func (r *textReader) best(others func(string) bool) ([]*textRecipient, rank) {
 			return strangers, want
 		}
 		if fallback == nil {
-			fallback, fallbackRank = found, want
+			fallback = found
 		}
 	}
-	return fallback, fallbackRank
+	return fallback, rankNone
 }
 
 // keep returns the elements that are wanted, or all if none is.
@@ -259,8 +257,10 @@ func loneEnding(after string) bool {
 		return true
 	}
 	switch after[0] {
-	case ':', '(', ';', ',', '<':
+	case ':', '(', ';', '<':
 		return true
+	case ',':
+		return len(findAddresses(after)) > 0
 	}
 	if code := findReplyAt(after); code == 0 {
 		return true
@@ -344,8 +344,12 @@ func diagnosis(words, address string) string {
 	}
 	paragraph := start >= 0
 	start = max(start, 0)
+	entry := paragraph && address != "" && strings.Contains(lines[start], address)
 	var b strings.Builder
-	for _, line := range lines[start:] {
+	for i, line := range lines[start:] {
+		if i > 0 && entry && findReplyAt(line) == 0 { // the next entry of a transcript
+			break
+		}
 		if line = strings.TrimSpace(line); line == "" {
 			if paragraph {
 				break
@@ -406,3 +410,29 @@ func findReplyAt(line string) int {
 }
 
 var replyWords = []string{"error", "code", "said", "status", "reply", "response", "returned", "smtp", "error_code", "erreur", "fehler", "ошибка"}
+
+// refusedAfterData reports whether the words say that the content was refused,
+// and not the recipient before it.
+func refusedAfterData(words string) bool {
+	text := strings.ToLower(words)
+	if containsAny(text, []string{"in reply to rcpt", "after rcpt", "after pipelined rcpt", "our rcpt to", "does not like recipient"}) {
+		return false
+	}
+	if containsAny(text, []string{"in reply to end of data", "in reply to data", "after end of data", "after data", "our final data"}) {
+		return true
+	}
+	data := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		command, sent := strings.CutPrefix(line, ">>> ")
+		switch reply, got := strings.CutPrefix(line, "<<< "); {
+		case sent:
+			data = command == "data" || command == "."
+		case line == "data":
+			data = true
+		case got && findReplyAt(reply) == 0:
+			return data
+		}
+	}
+	return data
+}

@@ -33,6 +33,9 @@ func (c *content) readEntity(header mailbox.Header, body []byte, depth int) {
 			return
 		}
 		parts := splitParts(body, parameter(contentType, "boundary"))
+		if t == "" && beginsWithWords(body) { // parts of the returned mail
+			parts = nil
+		}
 		for _, part := range parts {
 			h, b := splitPart(part)
 			c.readEntity(h, b, depth+1)
@@ -90,8 +93,11 @@ func (c *content) finish(s *signs) {
 	if len(rep.Recipients) == 0 && rep.Type == "" && s.notifies() && rep.readNotification(text) {
 		return
 	}
-	if s.mayReport() && rep.Type != "disposition-notification" && rep.Type != "feedback-report" && rep.open() {
+	if s.mayReport() && rep.Type != "disposition-notification" && rep.Type != "feedback-report" {
 		c.readWords(s, text)
+	}
+	if to := returnedOf(c.returned).to; rep.Type == "feedback-report" && len(rep.Recipients) == 0 && len(to) == 1 {
+		rep.addRecipient(ReportRecipient{Original: to[0]})
 	}
 	if len(rep.Recipients) == 0 && rep.Type != "feedback-report" {
 		for _, failed := range s.failedRecipients(s.actionOf("")) {
@@ -101,16 +107,6 @@ func (c *content) finish(s *signs) {
 	if rep.OriginalMessageID == "" && (rep.Type != "" || len(rep.Recipients) > 0) {
 		rep.OriginalMessageID = s.answeredID()
 	}
-}
-
-// open reports whether a delivery report leaves something to be told by words.
-func (rep *Report) open() bool {
-	for _, r := range rep.Recipients {
-		if r.Final == "" && r.Original == "" || r.Diagnostic == "" && vague(r.Status) {
-			return true
-		}
-	}
-	return len(rep.Recipients) == 0 || rep.OriginalMessageID == ""
 }
 
 // readWords reads the words for people.
@@ -130,16 +126,22 @@ func (c *content) readWords(s *signs, text string) {
 	if i := statusFields(words); i >= 0 && len(rep.Recipients) == 0 {
 		rep.readStatus([]byte(words[i:]))
 	}
+	afterData := refusedAfterData(words)
+	defer func() {
+		for i := range rep.Recipients {
+			rep.Recipients[i].AfterData = afterData
+		}
+	}()
 	if !rep.needsWords() {
 		return
 	}
 	own := ownAddresses(s.m, returned.senders)
-	found, plain := readText(words, func(address string) bool {
+	found, named := readText(words, func(address string) bool {
 		return own[strings.ToLower(address)] || isSystemName(address)
 	})
 	header := s.failedRecipients("")
 	switch {
-	case plain:
+	case named == rankListed, named >= rankCommand && len(header) == 0:
 	case len(header) > 0:
 		diagnostic := diagnosis(words, "")
 		found = found[:0]
@@ -244,6 +246,13 @@ func isReturnedType(mediaType string) bool {
 		return true
 	}
 	return false
+}
+
+// beginsWithWords reports whether words stand before the first line of dashes:
+// a recipient is named there.
+func beginsWithWords(body []byte) bool {
+	i := bytes.Index(body[:min(len(body), maxText)], []byte("\n--"))
+	return !bytes.HasPrefix(body, []byte("--")) && i > 0 && bytes.IndexByte(body[:i], '@') >= 0
 }
 
 // splitPart splits a part into its header and its body. A part that begins with

@@ -17,11 +17,13 @@ const (
 	actionExpanded  = "expanded"
 )
 
-// Report is what the machine-readable parts of a bounce, a receipt or a
-// feedback report say. Fields that the report does not state are empty.
+// Report is what a bounce, a receipt or a feedback report says: in its
+// machine-readable parts, or in words. Fields that it does not state are empty.
 type Report struct {
 	// Type is "delivery-status", "disposition-notification" or
-	// "feedback-report"; empty when the message has no such part.
+	// "feedback-report" (also for the complaint notification of a sending
+	// service); empty when the message has no such part and was read from its
+	// words.
 	Type string
 	// ReportingMTA is the host that wrote a delivery report.
 	ReportingMTA string
@@ -50,14 +52,19 @@ type ReportRecipient struct {
 	Original, Final string
 	// Action is failed, delayed, delivered, relayed or expanded, in lower case.
 	Action string
-	// Status is the enhanced status code of the Status field, for instance
-	// "5.1.1" (RFC 3463).
+	// Status is the enhanced status code of the Status field or of the words, for
+	// instance "5.1.1" (RFC 3463); empty if none is told.
 	Status string
 	// RemoteMTA is the host that refused.
 	RemoteMTA string
-	// Diagnostic is the text of Diagnostic-Code without its type, on one line.
-	// It is other people's text and may name addresses.
+	// Diagnostic is the text of Diagnostic-Code without its type, or the words of
+	// the report about the recipient, on one line. It is other people's text and
+	// may name addresses.
 	Diagnostic string
+	// AfterData tells that the content was refused and the recipient had been
+	// accepted before it, as far as the words tell. "User unknown" at that point
+	// is what filters say.
+	AfterData bool
 	// RetryUntil is when a delayed delivery will be given up; zero if not told.
 	RetryUntil time.Time
 }

@@ -192,12 +192,12 @@ func TestReadReportForms(t *testing.T) {
 			one, "", mailbox.KindBounce,
 		},
 		{
-			"X-Failed-Recipients only", "From: MAILER-DAEMON@example.com\nSubject: Delivery Status Notification (Failure)\nX-Failed-Recipients: a@example.org, b@example.org\nIn-Reply-To: <sent.1@example.com>\n\nText\n",
+			"X-Failed-Recipients only", "From: MAILER-DAEMON@example.com\nSubject: Delivery Status Notification (Failure)\nX-Failed-Recipients: a@example.org, b@example.org\nIn-Reply-To: <sent.1@example.com>\n\n",
 			[]threading.ReportRecipient{{Final: "a@example.org", Action: "failed"}, {Final: "b@example.org", Action: "failed"}},
 			"sent.1@example.com", mailbox.KindBounce,
 		},
 		{
-			"X-Failed-Recipients of a delay", "From: MAILER-DAEMON@example.com\nSubject: Delivery Status Notification (Delay)\nX-Failed-Recipients: a@example.org\n\nText\n",
+			"X-Failed-Recipients of a delay", "From: MAILER-DAEMON@example.com\nSubject: Delivery Status Notification (Delay)\nX-Failed-Recipients: a@example.org\n\n",
 			[]threading.ReportRecipient{{Final: "a@example.org", Action: "delayed"}},
 			"", mailbox.KindDelay,
 		},

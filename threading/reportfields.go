@@ -137,13 +137,21 @@ func reportAddress(value string) string {
 	}
 	if open := strings.IndexByte(address, '<'); open >= 0 {
 		if end := strings.IndexByte(address[open:], '>'); end > 1 {
-			return strings.TrimSpace(address[open+1 : open+end])
+			return withoutRoute(strings.TrimSpace(address[open+1 : open+end]))
 		}
 	}
 	if before, _, found := strings.Cut(address, " ("); found && strings.Contains(before, "@") {
 		address = before
 	}
-	return strings.Trim(address, " \t<>")
+	return withoutRoute(strings.Trim(address, " \t<>"))
+}
+
+// withoutRoute removes a source route (RFC 5321, appendix C): "@a,@b:c@d".
+func withoutRoute(address string) string {
+	if route, rest, found := strings.Cut(address, ":"); found && strings.HasPrefix(route, "@") {
+		return rest
+	}
+	return address
 }
 
 // unescapeUTF8 resolves the \x{HEX} escapes of utf-8-addr-xtext (RFC 6533, 3).
