@@ -232,6 +232,8 @@ func rankOf(line string, a textAddress) rank {
 		return rankCommand
 	case hasAnySuffix(strings.TrimRight(context, ": =\t"), otherWords), containsAny(context, contactWords), strings.Contains(context, "://"):
 		return rankNone
+	case bare == "to:", bare == "cc:": // of a summary, where all recipients stand
+		return rankCommand
 	case bare == "" || allAddresses(bare):
 		if loneEnding(after) {
 			return rankListed
@@ -415,7 +417,7 @@ var replyWords = []string{"error", "code", "said", "status", "reply", "response"
 // and not the recipient before it.
 func refusedAfterData(words string) bool {
 	text := strings.ToLower(words)
-	if containsAny(text, []string{"in reply to rcpt", "after rcpt", "after pipelined rcpt", "our rcpt to", "does not like recipient"}) {
+	if containsAny(text, []string{"in reply to rcpt", "after rcpt", "after pipelined rcpt", "our rcpt to", "does not like recipient", "need rcpt", "no valid recipients"}) {
 		return false
 	}
 	if containsAny(text, []string{"in reply to end of data", "in reply to data", "after end of data", "after data", "our final data"}) {

@@ -63,9 +63,15 @@ func (r ReportRecipient) bounce() mailbox.BounceRecipient {
 	}
 	out.Category = category(out.Status, out.SMTP, withoutAddresses(diagnostic))
 	permanent := !strings.HasPrefix(out.Status, "4") && (out.SMTP == 0 || out.SMTP >= 500)
-	out.Hard = gone(out.Category) && permanent && !r.AfterData && r.outcome() == actionFailed
+	// Filters say "user unknown" when they refuse the content, and long words
+	// without a code tell what may have happened.
+	doubtful := r.AfterData && out.Status != "5.1.1" || out.Status == "" && out.SMTP == 0 && len(diagnostic) > maxPlainWords
+	out.Hard = gone(out.Category) && permanent && !doubtful && r.outcome() == actionFailed
 	return out
 }
+
+// maxPlainWords is how long the words for one cause are, in bytes.
+const maxPlainWords = 400
 
 // gone reports whether a cause means that the address does not exist.
 func gone(category string) bool {
@@ -79,6 +85,9 @@ func vague(status string) bool { return status == "" || strings.HasSuffix(status
 func category(status string, smtp int, text string) string {
 	if containsAny(text, rateWords) {
 		return CategoryRate
+	}
+	if containsAny(text, []string{"recipient preferences", "sender address rejected"}) {
+		return CategoryPolicy
 	}
 	if c := categoryOfStatus(status, text); c != "" {
 		return c

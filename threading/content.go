@@ -126,15 +126,16 @@ func (c *content) readWords(s *signs, text string) {
 	if i := statusFields(words); i >= 0 && len(rep.Recipients) == 0 {
 		rep.readStatus([]byte(words[i:]))
 	}
-	afterData := refusedAfterData(words)
-	defer func() {
-		for i := range rep.Recipients {
-			rep.Recipients[i].AfterData = afterData
-		}
-	}()
-	if !rep.needsWords() {
-		return
+	if rep.needsWords() {
+		c.readRecipients(s, words, returned)
 	}
+	if len(rep.Recipients) == 1 {
+		rep.Recipients[0].AfterData = refusedAfterData(words)
+	}
+}
+
+// readRecipients takes from the words what the report parts leave open.
+func (c *content) readRecipients(s *signs, words string, returned returnedMail) {
 	own := ownAddresses(s.m, returned.senders)
 	found, named := readText(words, func(address string) bool {
 		return own[strings.ToLower(address)] || isSystemName(address)
@@ -152,7 +153,7 @@ func (c *content) readWords(s *signs, text string) {
 		diagnostic := diagnosis(words, "")
 		found = []ReportRecipient{{Final: returned.to[0], Status: findStatus(diagnostic), Diagnostic: diagnostic}}
 	}
-	rep.merge(found, s.actionOf(words))
+	c.rep.merge(found, s.actionOf(words))
 }
 
 // needsWords reports whether a recipient is not told of, or not what happened.

@@ -86,7 +86,8 @@ func (s *bounceShares) count(t *testing.T, l bounceLabel, b *mailbox.Bounce) {
 		default:
 			s.soft.Count(found && !got.Hard)
 		}
-		if got.Hard && slices.Contains(neverHard, want.Reason) {
+		// A label with the status of an unknown user contradicts itself.
+		if got.Hard && slices.Contains(neverHard, want.Reason) && want.Status != "5.1.1" {
 			t.Errorf("%s: %s is called hard", l.File, want.Reason)
 		}
 	}

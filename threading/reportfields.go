@@ -146,10 +146,11 @@ func reportAddress(value string) string {
 	return withoutRoute(strings.Trim(address, " \t<>"))
 }
 
-// withoutRoute removes a source route (RFC 5321, appendix C): "@a,@b:c@d".
+// withoutRoute removes a source route (RFC 5321, appendix C): "@a,@b:c@d". A
+// route alone names nobody.
 func withoutRoute(address string) string {
-	if route, rest, found := strings.Cut(address, ":"); found && strings.HasPrefix(route, "@") {
-		return rest
+	if strings.HasPrefix(address, "@") {
+		_, address, _ = strings.Cut(address, ":")
 	}
 	return address
 }

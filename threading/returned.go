@@ -46,7 +46,7 @@ func splitReturned(text string) (words, returned string) {
 			if run.known >= 3 && summary < 0 {
 				summary = run.start
 			}
-		case announces1(line):
+		case announcesReturned(line):
 			if ruled(line) {
 				return text[:at], text[next:]
 			}
@@ -108,8 +108,8 @@ var returnedPhrases = []string{
 	"исходное сообщение", "заголовки письма", "元のメッセージ", "元のメール", "原邮件", "原始邮件", "原信",
 }
 
-// announces1 reports whether a line may announce the returned mail.
-func announces1(line string) bool {
+// announcesReturned reports whether a line may announce the returned mail.
+func announcesReturned(line string) bool {
 	return len(line) <= 160 && containsAny(strings.ToLower(line), returnedPhrases)
 }
 
