@@ -1,8 +1,6 @@
 package threading
 
-import (
-	"strings"
-)
+import "strings"
 
 // The reader of reports that are written for people only. There are hundreds of
 // forms and one idea: a line names the recipient, the lines behind it say what
@@ -334,7 +332,8 @@ func telling(diagnostic string) bool {
 }
 
 // diagnosis picks from the words about a recipient those of the server: from
-// the first line with a code to the end of its paragraph, or all of them.
+// the first line with a code to the end of its paragraph, or else up to the end
+// of the first paragraph that tells a cause.
 func diagnosis(words, address string) string {
 	lines := strings.Split(strings.TrimSpace(words), "\n")
 	start := -1
@@ -353,7 +352,7 @@ func diagnosis(words, address string) string {
 			break
 		}
 		if line = strings.TrimSpace(line); line == "" {
-			if paragraph {
+			if paragraph || b.Len() > 0 && category("", 0, strings.ToLower(withoutAddresses(b.String()))) != CategoryOther {
 				break
 			}
 			continue

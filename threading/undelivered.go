@@ -29,6 +29,8 @@ func (s *signs) bounce() (mailbox.Verdict, bool) {
 		t.add(mailbox.LevelMedium, "daemon_sender", "From")
 	case s.sender == senderPostmaster && (s.nullPath || s.automatic != "" || result != outcomeUnknown):
 		t.add(mailbox.LevelMedium, "postmaster_sender", "From")
+	case s.namedDelivery() && (s.nullPath || s.automatic != "" || result != outcomeUnknown):
+		t.add(mailbox.LevelMedium, "delivery_sender", "From")
 	case s.nullPath && result != outcomeUnknown:
 		t.add(mailbox.LevelMedium, "null_path_report", "Return-Path, Subject")
 	}
@@ -320,6 +322,16 @@ func (s *signs) robotSender() bool {
 		}
 	}
 	return false
+}
+
+// namedDelivery: the sender is called what mail systems call themselves,
+// whatever its address.
+func (s *signs) namedDelivery() bool {
+	if s.cites && s.prefixed {
+		return false
+	}
+	from := strings.ToLower(field(s.m, "From"))
+	return containsAny(from, []string{"mail delivery subsystem", "mail delivery system", "mail delivery service", "mail delivery agent"})
 }
 
 // actionOf says what became of a message, by the subject and then by the words.
