@@ -330,6 +330,22 @@ func asHTML(text string) string {
 		strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", "<br>").Replace(text) + "</div></body></html>"
 }
 
+// A report part without a diagnosis is completed from the words.
+func TestReadReportPartAndWords(t *testing.T) {
+	t.Parallel()
+	raw := "From: MAILER-DAEMON@example.com\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n" +
+		"--b\nContent-Type: text/plain\n\n<ben@example.org>\n    (reason: 550 Host unknown)\n\n" +
+		"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\nFinal-Recipient: rfc822; @mx.example.org\nAction: failed\nStatus: 5.0.0\n\n--b--\n"
+	want := []mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Status: "5.0.0", SMTP: 550, Category: threading.CategoryHostUnknown, Hard: true}}
+	if diff := cmp.Diff(want, read(t, raw).Bounce().Recipients); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	routed := status("Final-Recipient: rfc822; <@a.example,@b.example:ben@example.org>\nAction: failed\nStatus: 5.1.1\n")
+	if got := read(t, routed).Recipients[0].Final; got != "ben@example.org" {
+		t.Errorf("behind a source route stands %q", got)
+	}
+}
+
 // What people write about failed mail is no report.
 func TestReportTextOfPeople(t *testing.T) {
 	t.Parallel()

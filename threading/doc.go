@@ -1,6 +1,6 @@
 // Package threading tells what an incoming message is and which of our messages
-// it answers. It works on header fields alone, without a driver and without
-// network access:
+// it answers. It works on header fields alone, or better with the body, without
+// a driver and without network access:
 //
 //   - [Classify] separates people from machines: bounce, delay, receipt,
 //     complaint, calendar, reaction, automatic reply, list mail. It comes first,
@@ -8,8 +8,9 @@
 //     person does.
 //   - [Matcher] links a message to one that was sent, by Message-ID first and by
 //     the provider's conversation second.
-//   - [ReadReport] reads the machine-readable parts of a bounce (RFC 3464 and
-//     RFC 6533), a read receipt (RFC 8098) or a feedback report (RFC 5965).
+//   - [ReadReport] reads a bounce, a read receipt or a feedback report from the
+//     raw message: its machine-readable parts (RFC 3464, RFC 6533, RFC 8098,
+//     RFC 5965) or its words. [ReportOf] does so where there is no raw message.
 //   - [Index] is where sent messages are remembered; [Memory] is one.
 //
 // Every verdict and every link carries the rules that made it and a level. A
