@@ -346,6 +346,33 @@ func TestReadReportPartAndWords(t *testing.T) {
 	}
 }
 
+// Which of several addresses is the recipient.
+func TestReadReportTextPrecedence(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, header, words, want string }{
+		{"the sender is named first", "", "ann@example.com\n\nYour message could not be delivered to:\n\nben@example.org\n550 5.1.1 unknown\n", "ben@example.org"},
+		{"the sender alone", "", "ann@example.com:\n550 5.1.1 unknown\n", "ann@example.com"},
+		{"a refused command beside an entry", "", ">>> RCPT TO:<carl@example.net>\n<<< 550 no such user\n>>> RCPT TO:<fine@example.net>\n<<< 250 ok\n\n554 <ben@example.org>... Host unknown\n", "carl@example.net ben@example.org"},
+		{"returned text without a header", "", "<ben@example.org>:\n550 5.1.1 unknown\n\n--- Below this line is a copy of the message.\n\n<carl@example.net>:\n550 5.1.1 unknown\n", "ben@example.org"},
+		{"the words tell what was before an alias", "X-Failed-Recipients: inner@example.net\n", "  inner@example.net\n    (generated from ben@example.org)\n    550 5.1.1 unknown\n", "ben@example.org"},
+		{"the header beats a greeting", "X-Failed-Recipients: ben@example.org\n", "carl@example.net is not able to read this. The group may not exist.\n", "ben@example.org"},
+		{"the header when the words name nobody", "X-Failed-Recipients: ben@example.org\n", "save to box\n  mailbox is full\n", "ben@example.org"},
+		{"who helps is no recipient", "", "Recipient: ben@example.org\nReason: 550 refused. Contact help@example.net or see http://example.net/?a=x@example.net\n", "ben@example.org"},
+		{"several on one line", "", "The following failed:\n<ben@example.org>, <carl@example.net>\n\n550 5.1.1 unknown\n", "ben@example.org carl@example.net"},
+		{"a quoted local part, a literal", "", "<\"b e n\"@example.org>:\nunknown\n\n<carl@[192.0.2.1]>:\nunknown\n", "\"b e n\"@example.org carl@[192.0.2.1]"},
+		{"letters around and inside", "", "宛先carl@example.netは存在しません\n<jörg@exämple.org>:\nunknown\n", "carl@example.net jörg@exämple.org"},
+	} {
+		rep := read(t, "From: MAILER-DAEMON@mx.example.com\nTo: ann@example.com\nSubject: failure notice\n"+tt.header+"\n"+tt.words)
+		var got []string
+		for _, r := range rep.Bounce().Recipients {
+			got = append(got, r.Address)
+		}
+		if all := strings.Join(got, " "); all != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, all, tt.want)
+		}
+	}
+}
+
 // What people write about failed mail is no report.
 func TestReportTextOfPeople(t *testing.T) {
 	t.Parallel()
