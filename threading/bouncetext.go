@@ -1,6 +1,9 @@
 package threading
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The reader of reports that are written for people only. There are hundreds of
 // forms and one idea: a line names the recipient, the lines behind it say what
@@ -115,7 +118,9 @@ func (r *textReader) line(line string) {
 			r.current = r.current[:0]
 		}
 		opened = true
-		r.current = append(r.current, t)
+		if !slices.Contains(r.current, t) {
+			r.current = append(r.current, t)
+		}
 	}
 	r.write(line)
 	r.write("\n")
@@ -199,7 +204,7 @@ func (r *textReader) best(others func(string) bool) ([]*textRecipient, rank) {
 	return fallback, rankNone
 }
 
-// keep returns the elements that are wanted, or all if none is.
+// keep returns the elements that are wanted.
 func keep(all []*textRecipient, wanted func(*textRecipient) bool) []*textRecipient {
 	var kept []*textRecipient
 	for _, t := range all {
@@ -296,7 +301,7 @@ var commandWords = []string{"rcpt to", "rcpt", "rcptto"}
 var otherWords = []string{
 	"from", "sender", "mail from", "mailto", "by", "reply-to", "return-path", "envelope-from", "message-id", "message id", "msgid", "id",
 	"sent from", "von", "absender", "expéditeur", "remitente", "remetente", "mittente", "отправитель", "发件人", "差出人", "送信者", "de",
-	"reply to", "respond to", "cc to", "helo", "ehlo", "postmaster", "smtp-auth",
+	"sender address", "from address", "return address", "reply to", "respond to", "cc to", "helo", "ehlo", "postmaster", "smtp-auth",
 }
 
 // contactWords show that an address is given to ask for help.

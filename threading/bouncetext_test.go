@@ -214,6 +214,60 @@ Original message headers:
 		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Status: "5.4.1", SMTP: 550, Category: threading.CategoryUserUnknown, Hard: true}},
 	},
 	{
+		"Microsoft 365, short", "Undeliverable: Offer", `Your message to ben@example.org couldn't be delivered.
+
+ben wasn't recognised at example.org.
+
+Original Message Details
+Created Date: 3/2/2026
+Sender Address: ann@example.com
+Recipient Address: ben@example.org
+Subject: Offer
+
+Error Details
+Reported error: 550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient ben@example.org not found by SMTP address lookup
+
+Original Message Headers
+
+`,
+		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Status: "5.1.10", SMTP: 550, Category: threading.CategoryUserUnknown, Hard: true}},
+	},
+	{
+		"AOL", "Mail System Error - Returned Mail", `This Message was undeliverable due to the following reason:
+
+The following destination addresses were unknown (please check
+the addresses and re-mail the message):
+
+SMTP <ben@example.org>
+
+Please reply to <Postmaster@example.net>
+if you feel this message to be in error.
+
+`,
+		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Category: threading.CategoryUserUnknown, Hard: true}},
+	},
+	{
+		"Gmail, the words alone", "Delivery Status Notification (Delay)", `** Delivery incomplete **
+
+There was a temporary problem delivering your message to ben@example.org. Gmail will retry for 46 more hours.
+
+The response was:
+
+The recipient server did not accept our requests to connect.
+
+`,
+		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "delayed", Category: threading.CategoryNetwork}},
+	},
+	{
+		"Mail.Ru", "Mail failure.", `К сожалению, Ваше письмо не может быть доставлено:
+
+  ben@example.org
+    550 Message was not accepted -- invalid mailbox.  Local mailbox ben@example.org is unavailable: user not found
+
+`,
+		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", SMTP: 550, Category: threading.CategoryUserUnknown, Hard: true}},
+	},
+	{
 		"Zoho", "Undelivered Mail Returned to Sender", `This message was created automatically by mail delivery software.
 A message that you sent could not be delivered to one or more of its recipients. This is a permanent error.
 

@@ -212,7 +212,7 @@ var causeWords = []struct {
 		"recipient name is not recognized", "not a valid mailbox", "not a valid user", "mailbox not found", "mailbox unavailable or not", "no such mailbox",
 		"mailbox does not", "undeliverable address", "account not found", "address not found", "wasn't found at", "isn't a valid", "is not a known user", "invalid user",
 		"invalid address", "invalid e-mail address", "no account by that name", "no mail box here", "no mailbox here by that name", "address error", "address unknown",
-		"user is unknown", "not known at this", "recipient does not", "user does not", "unknown or illegal alias", "badly formatted address",
+		"user is unknown", "addresses were unknown", "address was unknown", "address is unknown", "not known at this", "recipient does not", "user does not", "unknown or illegal alias", "badly formatted address",
 		"unknown mailbox", "empfänger unbekannt", "unbekannter empfänger", "unbekannter benutzer", "existiert nicht", "adresse inconnue", "utilisateur inconnu",
 		"destinataire inconnu", "n'existe pas", "adresse d au moins un destinataire invalide", "invalid recipient", "usuario desconocido", "no existe",
 		"usuário desconhecido", "não existe", "utente sconosciuto", "non esiste", "пользователь не найден", "не существует", "нет такого", "ящик не найден",

@@ -23,6 +23,10 @@ const (
 // on a report. It never fails and reads no more than the first 4 KiB of a field
 // and 256 KiB of a text.
 //
+// With a body, the notifications of Amazon SES are found, and reports whose
+// header bears only a weak sign: a null return path, an address that nobody
+// reads.
+//
 // The kinds are tried in a fixed order, because a machine's message often bears
 // the marks of several: bounce or delay, receipt, complaint, calendar,
 // reaction, automatic reply, list, human. The evidence lists every rule that

@@ -7,7 +7,7 @@ import (
 
 // notification is what Amazon SES tells of a message, as JSON in a plain mail
 // from its notification service
-// (docs.aws.amazon.com/ses/latest/dg/notification-contents.html [K]).
+// (docs.aws.amazon.com/ses/latest/dg/notification-contents.html, well known).
 type notification struct {
 	NotificationType, EventType string
 	Mail                        struct {

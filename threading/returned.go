@@ -18,9 +18,8 @@ import (
 func splitReturned(text string) (words, returned string) {
 	var run headerRun
 	announced := -1 // where the line of an announcement begins
-	announcedAt := 0
 	summary := -1
-	blank := 0
+	blank, between := 0, 0 // lines behind the announcement
 	for at := 0; at < len(text); {
 		next := len(text)
 		if i := strings.IndexByte(text[at:], '\n'); i >= 0 {
@@ -50,9 +49,11 @@ func splitReturned(text string) (words, returned string) {
 			if ruled(line) {
 				return text[:at], text[next:]
 			}
-			announced, announcedAt, blank = at, next, 0
-		case announced >= 0 && at > announcedAt+200:
-			announced = -1
+			announced, blank, between = at, 0, 0
+		case announced >= 0: // an announcement may run over two lines
+			if between++; between > 1 {
+				announced = -1
+			}
 		}
 		at = next
 	}
@@ -102,7 +103,7 @@ var returnedPhrases = []string{
 	"copy of the message", "copy of your message", "copy of the original", "copy of the mail", "copy of your mail",
 	"message header", "header of the original", "returned message", "unsent message", "undelivered message",
 	"message follows", "headers follow", "below this line", "first part of the message", "returned mail follows",
-	"message as sent", "first part of your message", "included is a copy", "your message reads",
+	"message as sent", "message text follows", "first part of your message", "included is a copy", "your message reads",
 	"originalnachricht", "ursprüngliche nachricht", "kopie der nachricht", "kopie ihrer nachricht",
 	"message original", "message d'origine", "mensaje original", "mensagem original", "messaggio originale",
 	"исходное сообщение", "заголовки письма", "元のメッセージ", "元のメール", "原邮件", "原始邮件", "原信",
