@@ -42,6 +42,8 @@ type textRecipient struct {
 	original string
 	rank     rank
 	words    strings.Builder
+	// worded tells that the words are more than addresses.
+	worded bool
 }
 
 // textReader collects recipients line by line.
@@ -130,21 +132,17 @@ func (r *textReader) line(line string) {
 // have been added yet.
 func (r *textReader) wordless() bool {
 	for _, t := range r.current {
-		if hasWords(t.words.String()) {
+		if t.worded {
 			return false
 		}
 	}
 	return true
 }
 
-// hasWords reports whether text holds more than addresses.
-func hasWords(text string) bool {
-	for line := range strings.Lines(text) {
-		if rest := strings.Trim(withoutAddresses(strings.TrimSpace(line)), " \t<>\"'():;,*-.[]"); rest != "" && !strings.HasPrefix(strings.ToLower(rest), "mailto") {
-			return true
-		}
-	}
-	return false
+// hasWords reports whether a line holds more than addresses.
+func hasWords(line string) bool {
+	rest := strings.Trim(withoutAddresses(line), " \t<>\"'():;,*-.[]")
+	return rest != "" && !strings.HasPrefix(strings.ToLower(rest), "mailto")
 }
 
 // withoutAddresses returns a line with its addresses taken out: their names say
@@ -171,7 +169,9 @@ func (r *textReader) write(s string) {
 		}
 		return
 	}
+	worded := hasWords(strings.TrimSpace(s))
 	for _, t := range r.current {
+		t.worded = t.worded || worded
 		if t.words.Len() < maxWords {
 			t.words.WriteString(s)
 		}
