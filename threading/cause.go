@@ -29,8 +29,8 @@ const (
 // address the mail was sent to, if the report tells it.
 //
 // Hard means that the address does not exist, permanently: never a rate or
-// quota reply, never a full or disabled mailbox, never a delay, and never a
-// reply of the 4xx class.
+// quota reply, never a full or disabled mailbox, never a delay, never a reply of
+// the 4xx class, and never a refusal of the content.
 func (rep Report) Bounce() *mailbox.Bounce {
 	if len(rep.Recipients) == 0 && rep.OriginalMessageID == "" {
 		return nil
@@ -47,7 +47,7 @@ func (r ReportRecipient) bounce() mailbox.BounceRecipient {
 	if out.Address == "" {
 		out.Address = r.Final
 	}
-	diagnostic := strings.ToLower(r.Diagnostic)
+	diagnostic := strings.ToLower(clip(r.Diagnostic))
 	// Trust the words of the server that refused over the summary of the one
 	// that reports: "5.0.0" says nothing, and a gateway's own code comes first.
 	if told := lastStatus(diagnostic); !vague(told) && told[0] != '2' {
@@ -61,11 +61,17 @@ func (r ReportRecipient) bounce() mailbox.BounceRecipient {
 	if out.Status == "" && diagnostic == "" {
 		return out // nothing is known
 	}
-	out.Category = category(out.Status, out.SMTP, diagnostic)
+	out.Category = category(out.Status, out.SMTP, withoutAddresses(diagnostic))
 	permanent := !strings.HasPrefix(out.Status, "4") && (out.SMTP == 0 || out.SMTP >= 500)
-	out.Hard = gone(out.Category) && permanent && r.outcome() == actionFailed
+	// Filters say "user unknown" when they refuse the content, and long words
+	// without a code tell what may have happened.
+	doubtful := r.AfterData && out.Status != "5.1.1" || out.Status == "" && out.SMTP == 0 && len(diagnostic) > maxPlainWords
+	out.Hard = gone(out.Category) && permanent && !doubtful && r.outcome() == actionFailed
 	return out
 }
+
+// maxPlainWords is how long the words for one cause are, in bytes.
+const maxPlainWords = 400
 
 // gone reports whether a cause means that the address does not exist.
 func gone(category string) bool {
@@ -79,6 +85,9 @@ func vague(status string) bool { return status == "" || strings.HasSuffix(status
 func category(status string, smtp int, text string) string {
 	if containsAny(text, rateWords) {
 		return CategoryRate
+	}
+	if containsAny(text, []string{"recipient preferences", "sender address rejected"}) {
+		return CategoryPolicy
 	}
 	if c := categoryOfStatus(status, text); c != "" {
 		return c
@@ -105,6 +114,10 @@ func categoryOfWords(text, fallback string) string {
 func categoryOfStatus(status, text string) string {
 	class, detail, _ := strings.Cut(status, ".")
 	switch detail {
+	case "1.0":
+		if strings.Contains(text, "address rejected") && !strings.Contains(text, "sender") {
+			return CategoryUserUnknown
+		}
 	case "1.1", "1.3", "1.6":
 		return CategoryUserUnknown
 	case "1.10": // Exchange: recipient not found; IANA: the domain takes no mail (null MX)
@@ -170,7 +183,10 @@ func categoryOfStatus(status, text string) string {
 var rateWords = []string{
 	"too quickly", "at a rate", "rate limit", "ratelimit", "too many messages", "too many connections",
 	"too many recipients", "too many concurrent", "submissionquota", "submission quota", "sending limit",
-	"throttl", "greylist", "graylist",
+	"throttl", "greylist", "graylist", "sending rate", "exceeded the rate", "too many emails", "too many mails", "too many errors",
+	"frequency limited", "connection frequency", "daily limit", "limit exceeded for", "exceeded the maximum number of messages",
+	"messages per connection", "connections from your", "try again later, too", "zu viele verbindungen", "trop de connexions",
+	"слишком много", "发送频率", "发信频率", "频率限制",
 }
 
 // causeWords are common words of refusals, most telling first.
@@ -180,7 +196,11 @@ var causeWords = []struct {
 }{
 	{CategoryMailboxFull, []string{
 		"mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded", "exceeded storage",
-		"out of storage", "insufficient storage", "inbox full", "not enough space", "mail quota",
+		"out of storage", "insufficient storage", "inbox full", "not enough space", "mail quota", "mailfolder is full", "mailbox size",
+		"inbox is full", "quota exceed", "exceeds quota", "exceeded quota", "exceeded their", "over the quota", "mailbox_full", "mail box full", "disk quota",
+		"postfach voll", "postfach ist voll", "boite pleine", "boîte pleine", "boite aux lettres pleine", "quota dépassé", "buzón lleno", "buzon lleno", "caixa cheia",
+		"caixa postal cheia", "casella piena", "ящик переполнен", "переполнен", "邮箱已满", "邮箱空间不足", "容量オーバー", "メールボックスがいっぱい",
+		"message delivery limit",
 	}},
 	{CategoryTooLarge, []string{"message size", "too large", "too big", "size limit", "maximum size"}},
 	{CategoryUserUnknown, []string{
@@ -188,24 +208,51 @@ var causeWords = []struct {
 		"recipient unknown", "recipientnotfound", "recipient not found", "not found in directory", "no such recipient",
 		"unknown address", "unknown local", "no mailbox", "invalid recipient", "invalid mailbox", "user not found",
 		"no longer available", "unrouteable address", "not our customer", "no such address", "bad destination mailbox",
-		"user doesn't have",
+		"user doesn't have", "not listed in", "invalid final delivery", "no valid recipients", "not a registered", "unable to find user",
+		"recipient name is not recognized", "not a valid mailbox", "not a valid user", "mailbox not found", "mailbox unavailable or not", "no such mailbox",
+		"mailbox does not", "undeliverable address", "account not found", "address not found", "wasn't found at", "isn't a valid", "is not a known user", "invalid user",
+		"invalid address", "invalid e-mail address", "no account by that name", "no mail box here", "no mailbox here by that name", "address error", "address unknown",
+		"user is unknown", "addresses were unknown", "address was unknown", "address is unknown", "not known at this", "recipient does not", "user does not", "unknown or illegal alias", "badly formatted address",
+		"unknown mailbox", "empfänger unbekannt", "unbekannter empfänger", "unbekannter benutzer", "existiert nicht", "adresse inconnue", "utilisateur inconnu",
+		"destinataire inconnu", "n'existe pas", "adresse d au moins un destinataire invalide", "invalid recipient", "usuario desconocido", "no existe",
+		"usuário desconhecido", "não existe", "utente sconosciuto", "non esiste", "пользователь не найден", "не существует", "нет такого", "ящик не найден",
+		"收件人不存在", "用户不存在", "邮箱不存在", "地址不存在", "无此用户", "メールアドレスが見つかりません", "存在しません", "宛先不明", "該当する",
 	}},
-	{CategoryDisabled, []string{"disabled", "inactive", "suspended", "deactivated"}},
+	{CategoryDisabled, []string{
+		"disabled", "inactive", "suspended", "deactivated", "account has been locked", "account is locked", "account closed", "account expired", "frozen",
+		"no longer active", "no longer in use", "temporarily locked", "account is not active", "заблокирован", "отключен", "deaktiviert", "gesperrt", "désactivé",
+		"已停用", "被禁用", "冻结",
+	}},
 	{CategoryHostUnknown, []string{
 		"host unknown", "host not found", "domain not found", "unknown host", "no such domain", "null mx",
-		"name or service not known", "unrouteable mail domain", "does not accept mail", "domain name not found",
+		"name or service not known", "unrouteable mail domain", "does not accept mail", "domain name not found", "couldn't find any host",
+		"no mx record", "no smtp service", "no such host", "nonexistent domain", "non-existent domain", "domain does not exist", "domain is not reachable",
+		"couldn't find a mail exchanger", "unable to resolve", "dns resolution", "domain not exist", "all relevant mx records point to non-existent hosts",
+		"unable to route", "nullmx", "not resolve", "does not receive mail", "domain unbekannt", "domaine inconnu", "dominio desconocido",
+		"домен не найден", "域名不存在", "找不到域名",
 	}},
-	{CategoryAuth, []string{"spf", "dkim", "dmarc", "reverse dns", "ptr record", "rdns", "unauthenticated"}},
+	{CategoryAuth, []string{
+		"spf", "dkim", "dmarc", "reverse dns", "ptr record", "rdns", "unauthenticated", "reverse lookup", "ptr lookup", "no ptr", "unverifiable sending",
+		"reverse hostname", "cannot resolve your address", "resolve your ip", "authentication checks failed", "sender verify failed", "反向解析",
+	}},
 	{CategoryBlocked, []string{
 		"blacklist", "blocklist", "block list", "black list", "blocked", "reputation", "dnsbl", "rbl", "spamhaus",
 		"poor reputation", "banned",
 	}},
-	{CategorySpam, []string{"spam", "unsolicited", "junk"}},
-	{CategoryPolicy, []string{"policy", "not allowed", "not permitted", "relay", "access denied", "not accepted"}},
-	{CategoryExpired, []string{"expired", "too long in", "retry timeout", "retry time not reached"}},
+	{CategorySpam, []string{"spam", "unsolicited", "junk", "bulk mail", "content rejected", "virus", "спам", "垃圾邮件", "迷惑メール", "スパム"}},
+	{CategoryPolicy, []string{
+		"policy", "policies", "not allowed", "not permitted", "relay", "access denied", "not accepted", "not authorized", "prohibited", "administratively",
+		"permission to post", "recipient preferences", "restricted", "message rejected", "sender address rejected", "sender was rejected", "refused by", "security",
+	}},
+	{CategoryExpired, []string{
+		"expired", "too long", "retry timeout", "retry time not reached", "multiple retries", "giving up", "given up", "not been collected after", "cannot send message for",
+		"maximum retries", "delivery time limit", "max retry", "could not deliver for the last", "cannot send message within", "неудачных попыток",
+	}},
 	{CategoryNetwork, []string{
 		"timed out", "timeout", "connection refused", "connection reset", "no route", "unreachable", "starttls",
-		"lost connection", "network",
+		"lost connection", "network", "socket error", "did not accept our requests to connect", "not reachable", "unable to connect", "could not connect",
+		"connection failed", "establish an smtp connection", "can't connect", "cannot connect", "connection closed", "broken pipe", "conversation with", "tls",
+		"deferred: connection", "protocol error", "connection dropped",
 	}},
 }
 
@@ -256,6 +303,16 @@ func lastStatus(s string) string {
 
 // findReply returns the first SMTP reply code of a failure in s, or 0.
 func findReply(s string) int {
+	i := replyIndex(s)
+	if i < 0 {
+		return 0
+	}
+	return int(s[i]-'0')*100 + int(s[i+1]-'0')*10 + int(s[i+2]-'0')
+}
+
+// replyIndex returns where the first SMTP reply code of a failure stands in s,
+// or -1.
+func replyIndex(s string) int {
 	for i := 0; i+2 < len(s); i++ {
 		if s[i] != '4' && s[i] != '5' || i > 0 && (partOfWord(s[i-1]) || s[i-1] == '-') || digits(s[i:]) != 3 {
 			continue
@@ -264,9 +321,9 @@ func findReply(s string) int {
 		if end := i + 3; s[i+1] > '5' || end < len(s) && partOfWord(s[end]) && !strings.HasPrefix(s[end:], ". ") {
 			continue
 		}
-		return int(s[i]-'0')*100 + int(s[i+1]-'0')*10 + int(s[i+2]-'0')
+		return i
 	}
-	return 0
+	return -1
 }
 
 // digits returns how many of the first four bytes of s are digits.

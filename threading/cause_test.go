@@ -68,6 +68,25 @@ func TestCause(t *testing.T) {
 		{"5.4.6", "554 5.4.6 Hop count exceeded - possible mail loop", "5.4.6", 554, threading.CategoryOther, false},
 		{"5.0.0", "554 transaction failed", "5.0.0", 554, threading.CategoryOther, false},
 
+		// The words of servers in other languages.
+		{"", "550 Empfänger unbekannt", "", 550, threading.CategoryUserUnknown, true},
+		{"", "550 Adresse d au moins un destinataire invalide", "", 550, threading.CategoryUserUnknown, true},
+		{"", "550 收件人不存在", "", 550, threading.CategoryUserUnknown, true},
+		{"", "550 такого ящика не существует", "", 550, threading.CategoryUserUnknown, true},
+		{"", "552 Postfach voll", "", 552, threading.CategoryMailboxFull, false},
+		{"", "552 buzón lleno", "", 552, threading.CategoryMailboxFull, false},
+		{"", "550 邮箱已满", "", 550, threading.CategoryMailboxFull, false},
+		{"", "550 ящик заблокирован", "", 550, threading.CategoryDisabled, false},
+		{"", "550 垃圾邮件", "", 550, threading.CategorySpam, false},
+		{"", "550 发送频率过高", "", 550, threading.CategoryRate, false},
+
+		// The names in an address are no cause.
+		{"5.0.0", "554 <spam.user-unknown@example.org>: refused", "5.0.0", 554, threading.CategoryOther, false},
+		// The address exists, whatever the code.
+		{"5.1.1", "550 5.1.1 Refused due to recipient preferences", "5.1.1", 550, threading.CategoryPolicy, false},
+		{"5.1.0", "550 5.1.0 Sender address rejected: does not exist", "5.1.0", 550, threading.CategoryPolicy, false},
+		{"5.1.0", "550 5.1.0 Address rejected", "5.1.0", 550, threading.CategoryUserUnknown, true},
+
 		// Nothing is known.
 		{"", "", "", 0, "", false},
 

@@ -18,9 +18,14 @@ const (
 	SubDelivery = "delivery"
 )
 
-// Classify says what kind of message m is, from its header alone, so that it
-// works where bodies may not be read. It never fails and reads no more than the
-// first 4 KiB of a field.
+// Classify says what kind of message m is. The header alone suffices, so that it
+// works where bodies may not be read; a body that is there refines the verdict
+// on a report. It never fails and reads no more than the first 4 KiB of a field
+// and 256 KiB of a text.
+//
+// With a body, the notifications of Amazon SES are found, and reports whose
+// header bears only a weak sign: a null return path, an address that nobody
+// reads.
 //
 // The kinds are tried in a fixed order, because a machine's message often bears
 // the marks of several: bounce or delay, receipt, complaint, calendar,
@@ -39,12 +44,13 @@ const (
 //
 // For a bounce or delay Verdict.Bounce holds what the header tells: recipients
 // from X-Failed-Recipients, the original Message-ID from In-Reply-To,
-// References or X-MS-Exchange-Parent-Message-Id. Cause and hardness stand in
-// the report only: see [ReadReport].
+// References or X-MS-Exchange-Parent-Message-Id. If m has a body, it holds what
+// [ReportOf] reads there. Cause and hardness stand in the report only: see
+// [ReadReport].
 func Classify(m *mailbox.Message) mailbox.Verdict {
 	s := readSigns(m)
 	for _, rule := range []func() (mailbox.Verdict, bool){
-		s.bounce, s.receipt, s.complaint, s.calendar, s.reaction, s.autoReply, s.list,
+		s.notification, s.bounce, s.reportInWords, s.receipt, s.complaint, s.calendar, s.reaction, s.autoReply, s.list,
 	} {
 		if v, ok := rule(); ok {
 			return v

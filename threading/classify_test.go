@@ -515,3 +515,22 @@ func TestClassifyFillsBounce(t *testing.T) {
 		}
 	}
 }
+
+// Senders that call themselves what mail systems do, and subjects in other
+// languages.
+func TestClassifyDeliverySender(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		lines []string
+		want  mailbox.Kind
+	}{
+		{[]string{"From: Mail Delivery System <robot@example.org>", "Return-Path: <>", "Subject: Your mail"}, mailbox.KindBounce},
+		{[]string{"From: Mail Delivery System <robot@example.org>", "Subject: Delivery delayed"}, mailbox.KindDelay},
+		{[]string{"From: postmaster@example.org", "Subject: 系统退信"}, mailbox.KindBounce},
+		{[]string{"From: Mail Delivery System Team <ben@example.org>", "Subject: Re: Undelivered mail", "In-Reply-To: <a@b>"}, mailbox.KindHuman},
+	} {
+		if v := threading.Classify(header(tt.lines...)); v.Kind != tt.want {
+			t.Errorf("%q: %s, want %s", tt.lines, v.Kind, tt.want)
+		}
+	}
+}

@@ -1,15 +1,16 @@
 // Package threading tells what an incoming message is and which of our messages
-// it answers. It works on header fields alone, without a driver and without
-// network access:
+// it answers. It works on header fields alone, or better with the body, without
+// a driver and without network access:
 //
 //   - [Classify] separates people from machines: bounce, delay, receipt,
 //     complaint, calendar, reaction, automatic reply, list mail. It comes first,
 //     because a bounce or an absence note cites our Message-ID as perfectly as a
 //     person does.
+//   - [ReadReport] reads a bounce, a read receipt or a feedback report from the
+//     raw message: its machine-readable parts (RFC 3464, RFC 6533, RFC 8098,
+//     RFC 5965) or its words. [ReportOf] does so where there is no raw message.
 //   - [Matcher] links a message to one that was sent: by ids, and where they are
 //     lost by tokens, conversations, quoted text and subjects.
-//   - [ReadReport] reads a bounce in any form, a read receipt (RFC 8098) or a
-//     feedback report (RFC 5965).
 //   - [Index] is where sent messages are remembered; [Memory] is one, package
 //     mailbox/sqlstore has another.
 //

@@ -56,10 +56,15 @@ func splitAt(body []byte, boundary string) [][]byte {
 }
 
 func guessBoundary(body []byte) string {
+	candidate := ""
 	for line := range bytes.Lines(body[:min(len(body), 64<<10)]) {
 		line = bytes.TrimRight(line, " \t\r\n")
+		if candidate != "" && hasFoldedPrefix(line, "content-") { // a rule of dashes is no delimiter
+			return candidate
+		}
+		candidate = ""
 		if rest, found := bytes.CutPrefix(line, []byte("--")); found && len(rest) > 0 && len(rest) <= 200 && !bytes.ContainsRune(rest, ' ') {
-			return string(rest)
+			candidate = string(rest)
 		}
 	}
 	return ""

@@ -2,10 +2,8 @@ package threading
 
 import (
 	"io"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/mailtether/mailtether/mailbox"
 )
@@ -19,11 +17,13 @@ const (
 	actionExpanded  = "expanded"
 )
 
-// Report is what the machine-readable parts of a bounce, a receipt or a
-// feedback report say. Fields that the report does not state are empty.
+// Report is what a bounce, a receipt or a feedback report says: in its
+// machine-readable parts, or in words. Fields that it does not state are empty.
 type Report struct {
 	// Type is "delivery-status", "disposition-notification" or
-	// "feedback-report"; empty when the message has no such part.
+	// "feedback-report" (also for the complaint notification of a sending
+	// service); empty when the message has no such part and was read from its
+	// words.
 	Type string
 	// ReportingMTA is the host that wrote a delivery report.
 	ReportingMTA string
@@ -52,14 +52,19 @@ type ReportRecipient struct {
 	Original, Final string
 	// Action is failed, delayed, delivered, relayed or expanded, in lower case.
 	Action string
-	// Status is the enhanced status code of the Status field, for instance
-	// "5.1.1" (RFC 3463).
+	// Status is the enhanced status code of the Status field or of the words, for
+	// instance "5.1.1" (RFC 3463); empty if none is told.
 	Status string
 	// RemoteMTA is the host that refused.
 	RemoteMTA string
-	// Diagnostic is the text of Diagnostic-Code without its type, on one line.
-	// It is other people's text and may name addresses.
+	// Diagnostic is the text of Diagnostic-Code without its type, or the words of
+	// the report about the recipient, on one line. It is other people's text and
+	// may name addresses.
 	Diagnostic string
+	// AfterData tells that the content was refused and the recipient had been
+	// accepted before it, as far as the words tell. "User unknown" at that point
+	// is what filters say.
+	AfterData bool
 	// RetryUntil is when a delayed delivery will be given up; zero if not told.
 	RetryUntil time.Time
 }
@@ -69,11 +74,15 @@ type ReportRecipient struct {
 const maxReport = 8 << 20
 
 // ReadReport reads a raw message that is a report, or the bare content of its
-// message/delivery-status part. It reads the standard forms: RFC 3464 with the
-// internationalised types of RFC 6533, RFC 8098 and RFC 5965. A message without
-// such a part gives a Report with an empty Type; recipients then come from
-// X-Failed-Recipients if that field is there. Call it for messages that
-// [Classify] takes for a report: whether a message is one is not its question.
+// message/delivery-status part: the standard forms (RFC 3464 with the
+// internationalised types of RFC 6533, RFC 8098, RFC 5965), the notifications
+// of Amazon SES, and where those are missing or leave something open the words
+// for people, as text or as HTML.
+//
+// Words are read only if the header bears a sign of a report, so that a person
+// who writes about one makes none. For other messages the Report is empty. Call
+// it for messages that [Classify] takes for a report: whether a message is one
+// is not its question.
 //
 // It looks at the first 8 MiB of r and repairs what it can: the only error is
 // that of r.
@@ -82,243 +91,37 @@ func ReadReport(r io.Reader) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	var rep Report
-	if len(raw) > maxReport {
-		raw, rep.Truncated = raw[:maxReport], true
-	}
+	truncated := len(raw) > maxReport
+	raw = raw[:min(len(raw), maxReport)]
 	header, body := splitHeader(raw)
 	if isStatusContent(header) {
-		rep.Type = "delivery-status"
+		rep := Report{Type: "delivery-status", Truncated: truncated}
 		rep.readStatus(raw)
 		return rep, nil
 	}
-	rep.readEntity(header, body, 0)
-
-	s := readSigns(&mailbox.Message{Header: header})
-	if len(rep.Recipients) == 0 {
-		action := actionFailed
-		if s.reportOutcome() == outcomeDelayed {
-			action = actionDelayed
-		}
-		for _, failed := range s.failedRecipients(action) {
-			rep.Recipients = append(rep.Recipients, ReportRecipient{Final: failed.Address, Action: failed.Action})
-		}
-	}
-	if rep.OriginalMessageID == "" && (rep.Type != "" || len(rep.Recipients) > 0) {
-		rep.OriginalMessageID = s.answeredID()
-	}
-	return rep, nil
+	var c content
+	c.rep.Truncated = truncated
+	c.readEntity(header, body, 0)
+	c.finish(readSigns(&mailbox.Message{Header: header}))
+	return c.rep, nil
 }
 
-// isStatusContent reports whether a first block of fields is that of a
-// delivery-status part and not the header of a message.
-func isStatusContent(h mailbox.Header) bool {
-	if h.Has("Content-Type") || h.Has("From") || h.Has("Received") || h.Has("MIME-Version") {
-		return false
-	}
-	return h.Has("Reporting-MTA") || h.Has("Final-Recipient") || h.Has("Original-Recipient") || h.Has("Original-Envelope-Id")
+// ReportOf reads the report that m is from what is there: its header and, if it
+// was asked for, its body. It is for those who have no raw message. Without the
+// machine-readable parts it tells less than [ReadReport]; without a body it
+// tells what the header does.
+func ReportOf(m *mailbox.Message) Report {
+	return reportOf(readSigns(m))
 }
 
-// Depth and number of parts that are looked at. Reports are two levels deep.
-const (
-	maxDepth = 8
-	maxParts = 200
-)
-
-func (rep *Report) readEntity(header mailbox.Header, body []byte, depth int) {
-	contentType := clip(header.Get("Content-Type"))
-	switch t := mediaType(contentType); {
-	case strings.HasPrefix(t, "multipart/"), t == "" && depth == 0: // the type got lost on the way
-		if depth == maxDepth {
-			return
-		}
-		for _, part := range splitParts(body, parameter(contentType, "boundary")) {
-			h, b := splitHeader(part)
-			rep.readEntity(h, b, depth+1)
-		}
-	case isStatusType(t):
-		rep.setType("delivery-status")
-		rep.readStatus(decode(header, body))
-	case isDispositionType(t):
-		rep.setType("disposition-notification")
-		rep.readDisposition(decode(header, body))
-	case t == "message/feedback-report":
-		rep.setType("feedback-report")
-		rep.readFeedback(decode(header, body))
-	case depth > 0 && isReturnedType(t):
-		returned, _ := splitHeader(decode(header, body))
-		rep.setOriginal(returned.Get("Message-ID"))
+func reportOf(s *signs) Report {
+	var c content
+	if b := s.m.Body; b != nil {
+		c.text.WriteString(b.Text[:min(len(b.Text), maxText)])
+		c.html.WriteString(b.HTML[:min(len(b.HTML), 2*maxText)])
 	}
-}
-
-func isReturnedType(mediaType string) bool {
-	switch mediaType {
-	case "message/rfc822", "text/rfc822-headers", "text/rfc822", "message/rfc822-headers",
-		"message/global", "message/global-headers":
-		return true
-	}
-	return false
-}
-
-// setType keeps the type of the first report part.
-func (rep *Report) setType(t string) {
-	if rep.Type == "" {
-		rep.Type = t
-	}
-}
-
-// setOriginal keeps the first id that is stated.
-func (rep *Report) setOriginal(value string) {
-	if rep.OriginalMessageID == "" {
-		if ids := mailbox.ParseMessageIDs(value); len(ids) > 0 {
-			rep.OriginalMessageID = ids[0]
-		}
-	}
-}
-
-// readStatus reads the groups of a delivery-status part: one for the message,
-// then one for each recipient. Blank lines between them are often missing or
-// doubled, so a recipient begins where a recipient field occurs again.
-func (rep *Report) readStatus(body []byte) {
-	var current *ReportRecipient
-	recipient := func(begins bool) *ReportRecipient {
-		if current == nil || begins {
-			if len(rep.Recipients) == maxRecipients {
-				current = &ReportRecipient{} // read and dropped
-			} else {
-				rep.Recipients = append(rep.Recipients, ReportRecipient{})
-				current = &rep.Recipients[len(rep.Recipients)-1]
-			}
-		}
-		return current
-	}
-	for len(body) > 0 {
-		var group mailbox.Header
-		group, body = splitHeader(body)
-		if group.Has("Original-Recipient") || group.Has("Final-Recipient") {
-			current = nil
-		}
-		for _, f := range group {
-			value := strings.TrimSpace(clip(f.Value))
-			switch strings.ToLower(f.Name) {
-			case "reporting-mta":
-				_, rep.ReportingMTA = typed(value)
-			case "original-envelope-id":
-				rep.EnvelopeID = value
-			case "x-original-message-id", "original-message-id": // Gmail, 8 of 8 samples
-				rep.setOriginal(value)
-			case "original-recipient":
-				r := recipient(current != nil && current.Original != "")
-				r.Original = reportAddress(value)
-			case "final-recipient":
-				r := recipient(current != nil && current.Final != "")
-				r.Final = reportAddress(value)
-			case "action":
-				action, _, _ := strings.Cut(strings.ToLower(value), " ")
-				recipient(false).Action = strings.Trim(action, ";")
-			case "status":
-				recipient(false).Status = findStatus(value)
-			case "remote-mta":
-				_, host := typed(value)
-				recipient(false).RemoteMTA = host
-			case "diagnostic-code":
-				_, text := typed(value)
-				recipient(false).Diagnostic = text
-			case "will-retry-until":
-				recipient(false).RetryUntil = reportDate(value)
-			}
-		}
-	}
-}
-
-func (rep *Report) readDisposition(body []byte) {
-	h, _ := splitHeader(body)
-	rep.setOriginal(h.Get("Original-Message-ID"))
-	// "manual-action/MDN-sent-manually; displayed/error"
-	_, disposition, found := strings.Cut(clip(h.Get("Disposition")), ";")
-	if found {
-		disposition, _, _ = strings.Cut(disposition, "/")
-		rep.Disposition = strings.ToLower(strings.TrimSpace(disposition))
-	}
-	if h.Has("Final-Recipient") || h.Has("Original-Recipient") {
-		rep.Recipients = append(rep.Recipients, ReportRecipient{
-			Original: reportAddress(clip(h.Get("Original-Recipient"))),
-			Final:    reportAddress(clip(h.Get("Final-Recipient"))),
-		})
-	}
-}
-
-func (rep *Report) readFeedback(body []byte) {
-	h, _ := splitHeader(body)
-	rep.FeedbackType = strings.ToLower(strings.TrimSpace(clip(h.Get("Feedback-Type"))))
-	rep.EnvelopeID = strings.TrimSpace(clip(h.Get("Original-Envelope-Id")))
-	for _, v := range h.Values("Original-Rcpt-To") {
-		address := strings.Trim(clip(v), " \t<>")
-		if strings.Contains(address, "@") && len(rep.Recipients) < maxRecipients {
-			rep.Recipients = append(rep.Recipients, ReportRecipient{Original: address})
-		}
-	}
-}
-
-// typed splits "type; value" (RFC 3464, 2.1.2).
-func typed(value string) (kind, rest string) {
-	kind, rest, found := strings.Cut(value, ";")
-	if !found || strings.ContainsAny(strings.TrimSpace(kind), " @") {
-		return "", strings.TrimSpace(value)
-	}
-	return strings.ToLower(strings.TrimSpace(kind)), strings.TrimSpace(rest)
-}
-
-// reportAddress reads an address field: "rfc822; a@b", "utf-8; \x{E4}@b",
-// brackets and comments around it. Addresses of other kinds (X.400, local
-// names without a domain) are kept as they are.
-func reportAddress(value string) string {
-	kind, address := typed(value)
-	if kind == "utf-8" {
-		address = unescapeUTF8(address)
-	}
-	if open := strings.IndexByte(address, '<'); open >= 0 {
-		if end := strings.IndexByte(address[open:], '>'); end > 1 {
-			return strings.TrimSpace(address[open+1 : open+end])
-		}
-	}
-	if before, _, found := strings.Cut(address, " ("); found && strings.Contains(before, "@") {
-		address = before
-	}
-	return strings.Trim(address, " \t<>")
-}
-
-// unescapeUTF8 resolves the \x{HEX} escapes of utf-8-addr-xtext (RFC 6533, 3).
-func unescapeUTF8(s string) string {
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(s, `\x{`)
-		b.WriteString(before)
-		if !found {
-			return b.String()
-		}
-		digits, after, closed := strings.Cut(rest[:min(len(rest), 8)], "}")
-		r, err := strconv.ParseUint(digits, 16, 32)
-		if !closed || err != nil || !utf8.ValidRune(rune(r)) {
-			b.WriteString(`\x{`)
-			s = rest
-			continue
-		}
-		b.WriteRune(rune(r))
-		s = after + rest[min(len(rest), 8):]
-	}
-}
-
-func reportDate(value string) time.Time {
-	if before, _, found := strings.Cut(value, "("); found { // "(CEST)"
-		value = strings.TrimSpace(before)
-	}
-	for _, layout := range []string{time.RFC1123Z, "Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700"} {
-		if t, err := time.Parse(layout, value); err == nil {
-			return t
-		}
-	}
-	return time.Time{}
+	c.finish(s)
+	return c.rep
 }
 
 // Kind returns what the report makes of the message: a bounce if any recipient

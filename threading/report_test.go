@@ -192,12 +192,12 @@ func TestReadReportForms(t *testing.T) {
 			one, "", mailbox.KindBounce,
 		},
 		{
-			"X-Failed-Recipients only", "From: MAILER-DAEMON@example.com\nSubject: Delivery Status Notification (Failure)\nX-Failed-Recipients: a@example.org, b@example.org\nIn-Reply-To: <sent.1@example.com>\n\nText\n",
+			"X-Failed-Recipients only", "From: MAILER-DAEMON@example.com\nSubject: Delivery Status Notification (Failure)\nX-Failed-Recipients: a@example.org, b@example.org\nIn-Reply-To: <sent.1@example.com>\n\n",
 			[]threading.ReportRecipient{{Final: "a@example.org", Action: "failed"}, {Final: "b@example.org", Action: "failed"}},
 			"sent.1@example.com", mailbox.KindBounce,
 		},
 		{
-			"X-Failed-Recipients of a delay", "From: MAILER-DAEMON@example.com\nSubject: Delivery Status Notification (Delay)\nX-Failed-Recipients: a@example.org\n\nText\n",
+			"X-Failed-Recipients of a delay", "From: MAILER-DAEMON@example.com\nSubject: Delivery Status Notification (Delay)\nX-Failed-Recipients: a@example.org\n\n",
 			[]threading.ReportRecipient{{Final: "a@example.org", Action: "delayed"}},
 			"", mailbox.KindDelay,
 		},
@@ -345,6 +345,18 @@ func hostileReports() map[string]string {
 		"bare references":     "In-Reply-To: " + fill("a@b ") + "\n\n",
 		"addresses":           "From: " + fill("a@b, ") + "\nTo: " + fill("\"") + "\n\n",
 		"fields":              fill("In-Reply-To: a@b\n") + "\n",
+		"words, addresses":    "From: MAILER-DAEMON@x\n\n" + fill("a@b.c "),
+		"words, lines":        "From: MAILER-DAEMON@x\n\n" + fill("<a@b>:\n550 5.1.1\n"),
+		"words, at signs":     "From: MAILER-DAEMON@x\n\n" + fill("@"),
+		"words, quotes":       "From: MAILER-DAEMON@x\n\n" + fill("\"@"),
+		"words, codes":        "From: MAILER-DAEMON@x\n\na@b.c\n" + fill("550 "),
+		"words, one line":     "From: MAILER-DAEMON@x\n\n" + fill("x550.a@b<"),
+		"words, fields":       "From: MAILER-DAEMON@x\n\n" + fill("To: a@b\n"),
+		"words, announcement": "From: MAILER-DAEMON@x\n\n" + fill("original message\n"),
+		"words, transcript":   "From: MAILER-DAEMON@x\n\n" + fill(">>> RCPT TO:<a@b.c>\n<<< 550 x\n"),
+		"words, HTML":         "From: MAILER-DAEMON@x\nContent-Type: text/html\n\n" + fill("<p><b a=1>a@b.c"),
+		"words, HTML tags":    "From: MAILER-DAEMON@x\nContent-Type: text/html\n\n" + fill("<"),
+		"notification":        "From: x@sns.amazonaws.com\n\n{\"notificationType\":" + fill("[{\n"),
 		"parameters":          "Content-Type: multipart/report" + fill("; a=\"") + "\n\n",
 	}
 }

@@ -29,6 +29,8 @@ func (s *signs) bounce() (mailbox.Verdict, bool) {
 		t.add(mailbox.LevelMedium, "daemon_sender", "From")
 	case s.sender == senderPostmaster && (s.nullPath || s.automatic != "" || result != outcomeUnknown):
 		t.add(mailbox.LevelMedium, "postmaster_sender", "From")
+	case s.namedDelivery() && (s.nullPath || s.automatic != "" || result != outcomeUnknown):
+		t.add(mailbox.LevelMedium, "delivery_sender", "From")
 	case s.nullPath && result != outcomeUnknown:
 		t.add(mailbox.LevelMedium, "null_path_report", "Return-Path, Subject")
 	}
@@ -44,16 +46,89 @@ func (s *signs) bounce() (mailbox.Verdict, bool) {
 	case result == outcomeDelayed, result == outcomeUnknown && strings.Contains(s.automaticNote, "warning"):
 		kind = mailbox.KindDelay
 	}
-	v, _ := t.verdict(kind, "")
-	action := actionFailed
-	if kind == mailbox.KindDelay {
-		action = actionDelayed
+	if s.m.Body == nil {
+		v, _ := t.verdict(kind, "")
+		action := actionFailed
+		if kind == mailbox.KindDelay {
+			action = actionDelayed
+		}
+		v.Bounce = &mailbox.Bounce{OriginalMessageID: s.answeredID(), Recipients: s.failedRecipients(action)}
+		return v, true
 	}
-	v.Bounce = &mailbox.Bounce{
-		OriginalMessageID: s.answeredID(),
-		Recipients:        s.failedRecipients(action),
+	rep := reportOf(s)
+	if said := rep.Kind(); result == outcomeUnknown && (said == mailbox.KindDelay || said == mailbox.KindReceipt) {
+		kind = said
+		t.note("report_words", "body")
+	}
+	if kind == mailbox.KindReceipt {
+		return t.verdict(kind, SubDelivery)
+	}
+	v, _ := t.verdict(kind, "")
+	if v.Bounce = rep.Bounce(); v.Bounce == nil {
+		v.Bounce = &mailbox.Bounce{OriginalMessageID: s.answeredID()}
 	}
 	return v, true
+}
+
+// notification finds the notifications of a sending service in a body.
+func (s *signs) notification() (mailbox.Verdict, bool) {
+	if s.m.Body == nil || !s.notifies() {
+		return mailbox.Verdict{}, false
+	}
+	rep := reportOf(s)
+	var t tally
+	kind := rep.Kind()
+	if kind == "" {
+		return mailbox.Verdict{}, false
+	}
+	t.add(mailbox.LevelCertain, "service_notification", "From, body")
+	sub := ""
+	if kind == mailbox.KindReceipt {
+		sub = SubDelivery
+	}
+	v, _ := t.verdict(kind, sub)
+	if kind == mailbox.KindBounce || kind == mailbox.KindDelay {
+		v.Bounce = rep.Bounce()
+	}
+	return v, true
+}
+
+// reportInWords finds reports whose header bears only a weak sign: the body
+// opens with the words of one and names a recipient plainly.
+func (s *signs) reportInWords() (mailbox.Verdict, bool) {
+	weak := s.nullPath || s.sender != senderOther || s.robotSender() || s.reportOutcome() != outcomeUnknown
+	if s.m.Body == nil || !weak || s.reportType != "" || s.automatic != "" && !s.nullPath {
+		return mailbox.Verdict{}, false
+	}
+	text := s.m.Body.Text
+	if strings.TrimSpace(text) == "" {
+		text = plainOf(s.m.Body.HTML[:min(len(s.m.Body.HTML), 2*maxText)])
+	}
+	opening := strings.Join(strings.Fields(strings.ToLower(text[:min(len(text), maxValue)])), " ")
+	if !containsAny(opening, reportOpenings) {
+		return mailbox.Verdict{}, false
+	}
+	rep := reportOf(s)
+	kind := rep.Kind()
+	if kind != mailbox.KindBounce && kind != mailbox.KindDelay {
+		return mailbox.Verdict{}, false
+	}
+	var t tally
+	t.add(mailbox.LevelMedium, "report_words", "body")
+	v, _ := t.verdict(kind, "")
+	v.Bounce = rep.Bounce()
+	return v, true
+}
+
+// reportOpenings stand near the beginning of reports that are written for
+// people only.
+var reportOpenings = []string{
+	"could not be delivered", "couldn't be delivered", "cannot be delivered", "can't be delivered", "was not delivered", "has not been delivered",
+	"unable to deliver", "delivery failed", "delivery has failed", "failed to deliver", "undeliverable", "did not reach the following",
+	"invalid user address", "error delivering", "error message below", "not yet been delivered", "recipient address rejected", "user unknown",
+	"konnte nicht zugestellt werden", "n'a pas pu être", "no se pudo entregar", "no se ha podido entregar", "não pôde ser entregue",
+	"impossibile recapitare", "не может быть доставлено", "не удалось доставить", "не было доставлено", "退信", "无法投递", "無法送達",
+	"送信できません", "配信できません", "配信できなかった", "お届けできません", "届けることができません", "エラーのため", "전달되지", "配送できません", "送信されません",
 }
 
 // corroborate raises the level by one when a second, independent sign agrees.
@@ -186,6 +261,7 @@ var failedOpenings = []string{
 	"unzustellbar", "no se puede entregar", "niedostarczone", "ikke leveret",
 	"kunde inte levereras", "toimittamaton", "не удается доставить", "недоставленное сообщение",
 	"teslim edilemedi", "无法传递", "未送达", "無法傳遞", "配信不能", "배달되지 않음",
+	"メッセージを配信できません", "配信できません", "メールエラー通知", "送信エラー", "配信エラー", "退信", "系统退信",
 }
 
 var delayedOpenings = []string{
@@ -227,3 +303,67 @@ func opens(s string, openings []string) bool {
 	}
 	return false
 }
+
+// mayReport reports whether the header bears any sign of a delivery report, so
+// that the words are worth reading.
+func (s *signs) mayReport() bool {
+	return s.reportType == "delivery-status" || s.untypedReport() || isStatusType(s.mediaType) || s.nullPath || s.automatic != "" ||
+		s.sender != senderOther || s.reportOutcome() != outcomeUnknown ||
+		s.m.Header.Has("X-Failed-Recipients") || s.m.Header.Has("X-MS-Exchange-Message-Is-Ndr") || s.robotSender()
+}
+
+// robotSender: an address that nobody reads.
+func (s *signs) robotSender() bool {
+	for _, a := range authors(s.m) {
+		local, _, _ := strings.Cut(strings.ToLower(a), "@")
+		switch strings.NewReplacer("-", "", "_", "", ".", "").Replace(local) {
+		case "noreply", "donotreply", "postmaster", "mailerdaemon", "maildaemon":
+			return true
+		}
+	}
+	return false
+}
+
+// namedDelivery: the sender is called what mail systems call themselves,
+// whatever its address.
+func (s *signs) namedDelivery() bool {
+	if s.cites && s.prefixed {
+		return false
+	}
+	from := strings.ToLower(field(s.m, "From"))
+	return containsAny(from, []string{"mail delivery subsystem", "mail delivery system", "mail delivery service", "mail delivery agent"})
+}
+
+// actionOf says what became of a message, by the subject and then by the words.
+func (s *signs) actionOf(words string) string {
+	switch result := s.reportOutcome(); {
+	case result == outcomeDelayed:
+		return actionDelayed
+	case result == outcomeDelivered:
+		return actionDelivered
+	case result == outcomeFailed:
+		return actionFailed
+	}
+	text := strings.ToLower(words)
+	switch {
+	case containsAny(text, givenUpWords):
+		return actionFailed
+	case containsAny(text, stillTryingWords):
+		return actionDelayed
+	case containsAny(text, deliveredWords):
+		return actionDelivered
+	}
+	return actionFailed
+}
+
+var givenUpWords = []string{
+	"permanent error", "permanent failure", "failed permanently", "permanent fatal", "giving up", "given up", "not going to try again",
+	"could not be delivered", "will not be retried", "delivery has failed",
+}
+
+var stillTryingWords = []string{
+	"has not yet been delivered", "has been delayed", "is delayed", "warning message only", "will be retried", "will continue to try",
+	"still trying", "will keep trying", "delivery attempts will continue", "not been delivered yet", "do not need to resend",
+}
+
+var deliveredWords = []string{"successfully delivered", "was delivered to", "successfully relayed", "has been delivered to"}
