@@ -108,7 +108,7 @@ func (s *signs) automaticFields(t *tally) (sub string) {
 func lowerValue(v string) string { return strings.ToLower(strings.TrimSpace(clip(v))) }
 
 func isDeskField(name string) bool {
-	if !strings.HasPrefix(name, "x-") && !strings.HasPrefix(name, "rt-") {
+	if len(name) < 5 || !strings.HasPrefix(name, "rt-") && (name[:2] != "x-" || strings.IndexByte("zfjsorhik", name[2]) < 0) {
 		return false
 	}
 	for _, prefix := range deskFields {
