@@ -33,6 +33,7 @@ func TestClassifyBody(t *testing.T) {
 		{"will be away", []string{"Subject: Re: Offer", re}, "Sounds good! I'll be away next week, let's talk after.", mailbox.KindHuman, ""},
 		{"quotes an absence note", []string{"Subject: Re: Offer", re}, "Did you see this?\n> This is an automatic reply. I am out of the office.\n", mailbox.KindHuman, ""},
 		{"writes about tickets", []string{"Subject: Re: Tickets", re}, "We have received your tickets, see you at the concert.", mailbox.KindHuman, ""},
+		{"writes about an autoresponder", []string{"Subject: Re: Wording", re}, "I read it: \"This is an automatic reply\" is fine.", mailbox.KindHuman, ""},
 		{"wants to leave", []string{"Subject: unsubscribe"}, "Please take me off your list, I get too many of these.", mailbox.KindHuman, ""},
 	} {
 		m := header(append([]string{"From: ben@example.org", "Date: Fri, 27 Feb 2026 12:00:00 +0000"}, tt.lines...)...)

@@ -136,7 +136,7 @@ func (s *signs) automaticText(t *tally) {
 	}
 	short := len(w.own) < 2500
 	switch {
-	case w.has(sayAutomatic) && short && !s.fromList():
+	case w.has(sayAutomatic) && short && !s.fromList() && (!s.prefixed || absent || s.nullPath || w.has(sayNoReply)):
 		t.add(mailbox.LevelMedium, "automatic_text", "text "+w.sayings[sayAutomatic].lang)
 	case s.fromList():
 	case absent && s.announces(announcesAway) && short:

@@ -143,6 +143,22 @@ func readDate(ts []token) (d foundDate, used int) {
 		}
 		return d, 0
 	}
+	// Ende Juli, end of July, fin juillet
+	if isEnd(first.text) {
+		i := 1
+		for i < 3 && isDayLink(at(i).text) {
+			i++
+		}
+		if m := month(at(i).text); m > 0 {
+			d = foundDate{month: m, day: time.Date(2001, time.Month(m)+1, 0, 0, 0, 0, 0, time.UTC).Day()}
+			if y, ok := year(i + 1); ok {
+				d.year = y
+				return d, i + 2
+			}
+			return d, i + 1
+		}
+		return d, 0
+	}
 	// March 3rd, 2026
 	if m := month(first.text); m > 0 {
 		i := 1
@@ -164,6 +180,15 @@ func readDate(ts []token) (d foundDate, used int) {
 		}
 	}
 	return d, 0
+}
+
+// isEnd: "the end of", before a month.
+func isEnd(w string) bool {
+	switch w {
+	case "ende", "end", "fin", "fine", "finales", "final", "eind", "slutet", "konca", "konce", "fim":
+		return true
+	}
+	return false
 }
 
 // isDayLink: what stands between a day, a month and a year.

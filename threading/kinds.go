@@ -119,6 +119,7 @@ func (s *signs) human() mailbox.Verdict {
 		{"precedence", "Precedence"},
 		{"auto_response_suppress", "X-Auto-Response-Suppress"},
 		{"exchange_rules_loop", "X-MS-Exchange-Inbox-Rules-Loop"},
+		{"errors_to", "Errors-To"},
 	} {
 		if s.m.Header.Has(weak.field) {
 			t.note(weak.rule, weak.field)
@@ -129,6 +130,9 @@ func (s *signs) human() mailbox.Verdict {
 	}
 	if s.sender == senderPostmaster {
 		t.note("postmaster_sender", "From")
+	}
+	if !s.cites && s.robotSender() {
+		t.note("robot_sender", "From")
 	}
 	if len(t.evidence) > strong {
 		t.level = mailbox.LevelMedium
@@ -145,9 +149,22 @@ func (s *signs) human() mailbox.Verdict {
 	return v
 }
 
-// listSigns reports whether the header has a sign of list mail.
+// robotSender reports whether the sender's address is named for a machine. That
+// makes a person less likely, no more.
+func (s *signs) robotSender() bool {
+	for _, a := range authors(s.m) {
+		local, _, _ := strings.Cut(strings.ToLower(a), "@")
+		if containsAny(local, []string{"noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "daemon", "newsletter", "notification", "alert"}) {
+			return true
+		}
+	}
+	return false
+}
+
+// listSigns reports whether the header has a sign of list mail. Feedback-ID is
+// none: sending services put it on single messages as well.
 func (s *signs) listSigns() bool {
-	return s.fromList() || s.m.Header.Has("List-Unsubscribe") || s.m.Header.Has("Feedback-ID")
+	return s.fromList() || s.m.Header.Has("List-Unsubscribe")
 }
 
 // fromList reports whether a mailing list distributed the message.

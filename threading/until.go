@@ -119,10 +119,11 @@ func before(text string, at, last int) string {
 	return clause
 }
 
-// after returns the words behind a date, to the end of the clause.
+// after returns the words behind a date, to the end of the clause or the next
+// number.
 func after(text string, at int) string {
 	clause := text[at:min(len(text), at+48)]
-	if i := strings.IndexAny(clause, ".!?\n;"); i >= 0 {
+	if i := strings.IndexAny(clause, ".!?\n;0123456789"); i >= 0 {
 		clause = clause[:i]
 	}
 	return clause

@@ -36,6 +36,8 @@ func TestUntil(t *testing.T) {
 		{"2026年3月5日まで休暇をいただいております。", "2026-03-05"},
 		{"3월 10일까지 휴가입니다.", "2026-03-10"},
 		{"我正在休假，至2026年3月10日。", "2026-03-10"},
+		{"Ich bin bis Ende Juli in Elternzeit.", "2026-07-31"},
+		{"3月2日(月)から3月10日(火)まで休暇をいただいております。", "2026-03-10"},
 
 		{"I am out of the office. The offer was sent on 5 March 2026.", ""},
 		{"I am out of the office until March.", ""},
