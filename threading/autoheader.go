@@ -39,8 +39,6 @@ var deskFields = []string{
 	"x-helpscout", "x-help-scout", "x-intercom", "x-frontapp", "x-hubspot", "x-servicenow", "x-sfdc", "x-kayako", "x-osticket", "x-helpdesk",
 }
 
-const ruleDesk = "help_desk"
-
 // fieldRules are the fields of automatic answers by their name in lower case.
 // Auto-Submitted is read apart. Sources: StackOverflow 1027395, the sources of
 // sisimai (read 2026-11-20), and what is well known of the systems.

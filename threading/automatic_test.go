@@ -30,6 +30,7 @@ func TestClassifyBody(t *testing.T) {
 		{"help desk's robot", []string{"Subject: Re: [#42] Lamp", "Auto-Submitted: auto-generated", re}, "Your ticket has been created.", mailbox.KindAutoReply, threading.SubTicketRobot},
 
 		{"was away", []string{"Subject: Re: Offer", re}, "Sorry for the delay, I was out of the office last week. We take it.", mailbox.KindHuman, ""},
+		{"excuses a short answer", []string{"Subject: Re: Offer", re}, "Sorry for the delay, I'm on vacation and have limited access to mail. We take it; details when I return.", mailbox.KindHuman, ""},
 		{"will be away", []string{"Subject: Re: Offer", re}, "Sounds good! I'll be away next week, let's talk after.", mailbox.KindHuman, ""},
 		{"quotes an absence note", []string{"Subject: Re: Offer", re}, "Did you see this?\n> This is an automatic reply. I am out of the office.\n", mailbox.KindHuman, ""},
 		{"writes about tickets", []string{"Subject: Re: Tickets", re}, "We have received your tickets, see you at the concert.", mailbox.KindHuman, ""},

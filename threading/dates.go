@@ -52,7 +52,6 @@ func tokens(text string) []token {
 type foundDate struct {
 	year, month, day     int
 	otherMonth, otherDay int
-	start, end           int
 }
 
 // readDate reads a date that begins at a token, and returns how many tokens it
