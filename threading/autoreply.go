@@ -60,7 +60,9 @@ func (s *signs) refine(t *tally, fromField string) string {
 	case s.announces(announcesAbsence), s.endsAbsent(), s.announces(announcesAway):
 		return SubOutOfOffice
 	case absent && !(s.isTicket() && w.has(sayReceived)):
-		t.note("absence_text", "text "+w.sayings[sayAbsent].lang)
+		if !t.fired("absence_text") {
+			t.note("absence_text", "text "+w.sayings[sayAbsent].lang)
+		}
 		return SubOutOfOffice
 	case fromField == SubVacation, strings.Contains(s.automaticNote, "vacation"):
 		return SubVacation

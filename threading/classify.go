@@ -81,6 +81,16 @@ func (t *tally) note(rule, detail string) {
 	t.evidence = append(t.evidence, mailbox.Evidence{Rule: rule, Detail: detail})
 }
 
+// fired reports whether a rule was recorded.
+func (t *tally) fired(rule string) bool {
+	for _, e := range t.evidence {
+		if e.Rule == rule {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *tally) verdict(kind mailbox.Kind, sub string) (mailbox.Verdict, bool) {
 	if t.level == mailbox.LevelNone {
 		return mailbox.Verdict{}, false
