@@ -245,8 +245,8 @@ func TestClassify(t *testing.T) {
 		{
 			name:  "Gmail vacation",
 			lines: []string{"From: ben@example.org", "Subject: Urlaub Re: Offer", "Precedence: bulk", "X-Autoreply: yes", "In-Reply-To: <sent.1@example.com>"},
-			kind:  mailbox.KindAutoReply, sub: threading.SubOther, level: mailbox.LevelHigh,
-			rules: []string{"x_autoreply"},
+			kind:  mailbox.KindAutoReply, sub: threading.SubOutOfOffice, level: mailbox.LevelHigh,
+			rules: []string{"x_autoreply", "away_subject"},
 		},
 		{
 			name:  "iCloud vacation",
@@ -258,7 +258,7 @@ func TestClassify(t *testing.T) {
 			name:  "autoresponder of a hoster",
 			lines: []string{"From: info@example.org", "Subject: Thank you", "Precedence: auto_reply", "X-Autorespond: Offer"},
 			kind:  mailbox.KindAutoReply, sub: threading.SubOther, level: mailbox.LevelHigh,
-			rules: []string{"x_autoreply", "precedence_auto_reply"},
+			rules: []string{"precedence_auto_reply", "x_autoreply"},
 		},
 		{
 			name:  "ticket robot",
@@ -287,7 +287,7 @@ func TestClassify(t *testing.T) {
 		{
 			name:  "old vacation program",
 			lines: []string{"From: ben@example.org", "Subject: away from my mail (Re: Offer)", "Precedence: junk"},
-			kind:  mailbox.KindAutoReply, sub: threading.SubOther, level: mailbox.LevelMedium,
+			kind:  mailbox.KindAutoReply, sub: threading.SubOutOfOffice, level: mailbox.LevelMedium,
 			rules: []string{"auto_prefix"},
 		},
 

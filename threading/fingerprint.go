@@ -121,10 +121,10 @@ func SharedFingerprints(a, b []uint64) int {
 	return n
 }
 
-// phrases is how many fingerprints of a sent message are kept: enough to find a
+// maxPhrases is how many fingerprints of a sent message are kept: enough to find a
 // passage of a letter of ordinary length, in 256 bytes.
-const phrases = 32
+const maxPhrases = 32
 
 // Phrases returns the fingerprints of a message that is sent, for
 // [SentMessage.Phrases]. Give it the text without signature and quoted history.
-func Phrases(text string) []uint64 { return Fingerprints(text, phrases) }
+func Phrases(text string) []uint64 { return Fingerprints(text, maxPhrases) }

@@ -15,7 +15,7 @@ import (
 
 var kinds = []mailbox.Kind{
 	mailbox.KindHuman, mailbox.KindAutoReply, mailbox.KindBounce, mailbox.KindDelay, mailbox.KindComplaint,
-	mailbox.KindReceipt, mailbox.KindCalendar, mailbox.KindReaction, mailbox.KindList,
+	mailbox.KindReceipt, mailbox.KindCalendar, mailbox.KindReaction, mailbox.KindList, mailbox.KindChallenge,
 }
 
 func headerSeeds(f *testing.F) {
@@ -53,6 +53,32 @@ func FuzzClassify(f *testing.F) {
 		}
 		if again := threading.Classify(m); !cmp.Equal(v, again) {
 			t.Fatalf("the same message twice: %+v and %+v", v, again)
+		}
+	})
+}
+
+// A body may say anything: the verdict stays one, and a date stays near the
+// message.
+func FuzzClassifyBody(f *testing.F) {
+	for _, text := range []string{
+		"", "I am out of the office until 5 January.", "Ich bin bis zum 12.3. nicht im Büro.", "2026年3月5日まで休暇をいただきます。",
+		"Je suis absent du 1er au 15 août 2026 inclus", "back on Monday, March 3rd", "> quoted\nI no longer work here", "\xff\xfe 31.31.", "03/04/2026 until 5/6",
+	} {
+		f.Add("Automatic reply: x", text)
+		f.Add("Re: x", text)
+	}
+	today := time.Date(2026, 2, 27, 15, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, subject, text string) {
+		m := &mailbox.Message{
+			HeaderComplete: true, Date: today, Subject: subject, Body: &mailbox.Body{Text: text},
+			Header: mailbox.Header{{Name: "Auto-Submitted", Value: "auto-replied"}},
+		}
+		v := threading.Classify(m)
+		if !slices.Contains(kinds, v.Kind) || v.Level == mailbox.LevelNone {
+			t.Fatalf("verdict %+v", v)
+		}
+		if !v.Until.IsZero() && (v.Until.Sub(today) > 401*24*time.Hour || today.Sub(v.Until) > 48*time.Hour) {
+			t.Fatalf("until %v", v.Until)
 		}
 	})
 }

@@ -106,7 +106,7 @@ var receivers = []string{"To", "Cc", "Delivered-To", "X-Original-To", "Envelope-
 func tokenCitations(m *mailbox.Message, cited []citation) []citation {
 	var all []citation
 	add := func(s, field string) {
-		for _, t := range tokens(s) {
+		for _, t := range keyedTokens(s) {
 			known := slices.ContainsFunc(all, func(c citation) bool { return c.token == t })
 			if len(all) < maxTokens && !known {
 				all = append(all, citation{token: t, rule: ruleToken, field: field})

@@ -17,6 +17,27 @@ func (s *signs) calendar() (mailbox.Verdict, bool) {
 	if strings.EqualFold(field(s.m, "Content-Class"), "urn:content-classes:calendarmessage") {
 		t.add(mailbox.LevelCertain, "calendar_class", "Content-Class")
 	}
+	for _, a := range s.m.Attachments {
+		if mediaType(a.ContentType) != "text/calendar" {
+			continue
+		}
+		// A part without a name is the machine-readable twin of the text; a file
+		// may be something that a person attached.
+		switch {
+		case a.Name == "":
+			t.add(mailbox.LevelHigh, "calendar_part", "parts")
+		case s.announces(announcesCalendar):
+			t.add(mailbox.LevelMedium, "calendar_part", "parts, Subject")
+		}
+	}
+	if s.announces(announcesCalendar) && strings.Contains(strings.ToLower(field(s.m, "Sender")), "calendar-notification@google.com") {
+		t.add(mailbox.LevelHigh, "calendar_sender", "Sender, Subject")
+	}
+	if t.level > mailbox.LevelNone {
+		if w := s.readWords(); w.known && w.own != "" && !w.has(sayInvited) && method != "request" && method != "publish" {
+			t.note("human_words", "text")
+		}
+	}
 	return t.verdict(mailbox.KindCalendar, method)
 }
 
@@ -35,7 +56,7 @@ const reactionType = "text/vnd.google.email-reaction+json"
 
 // reaction finds emoji reactions. The header of a Gmail reaction is that of an
 // ordinary reply, so it is recognised only when the parts are known; Outlook's
-// has no mark at all.
+// and those of phones have no mark but their few words.
 func (s *signs) reaction() (mailbox.Verdict, bool) {
 	var t tally
 	if s.mediaType == reactionType {
@@ -47,8 +68,21 @@ func (s *signs) reaction() (mailbox.Verdict, bool) {
 			break
 		}
 	}
+	if t.level == mailbox.LevelNone && s.m.Body != nil {
+		switch w := s.readWords(); {
+		case w.within(sayReacted, 120) && len(w.own) < 400:
+			t.add(mailbox.LevelMedium, "reaction_text", "text "+w.sayings[sayReacted].lang)
+		case isTapback(w.own):
+			t.add(mailbox.LevelLow, "tapback_text", "text")
+		}
+	}
 	return t.verdict(mailbox.KindReaction, "")
 }
+
+// tapbacks are what phones write for a reaction, before the quoted words.
+var tapbacks = []string{"liked \"", "loved \"", "disliked \"", "laughed at \"", "emphasized \"", "emphasised \"", "questioned \""}
+
+func isTapback(own string) bool { return opens(own, tapbacks) && strings.HasSuffix(own, `"`) }
 
 // list finds mail from lists and campaigns (RFC 2369, RFC 2919).
 func (s *signs) list() (mailbox.Verdict, bool) {
@@ -63,6 +97,9 @@ func (s *signs) list() (mailbox.Verdict, bool) {
 		{mailbox.LevelHigh, "list_id", "List-Id"},
 		{mailbox.LevelHigh, "list_unsubscribe", "List-Unsubscribe"},
 		{mailbox.LevelMedium, "feedback_id", "Feedback-ID"},
+		{mailbox.LevelMedium, "list_field", "Mailing-List"},
+		{mailbox.LevelMedium, "list_field", "X-Mailing-List"},
+		{mailbox.LevelMedium, "list_field", "X-BeenThere"},
 	} {
 		if s.m.Header.Has(sign.field) {
 			t.add(sign.level, sign.rule, sign.field)
@@ -82,6 +119,7 @@ func (s *signs) human() mailbox.Verdict {
 		{"precedence", "Precedence"},
 		{"auto_response_suppress", "X-Auto-Response-Suppress"},
 		{"exchange_rules_loop", "X-MS-Exchange-Inbox-Rules-Loop"},
+		{"errors_to", "Errors-To"},
 	} {
 		if s.m.Header.Has(weak.field) {
 			t.note(weak.rule, weak.field)
@@ -93,6 +131,9 @@ func (s *signs) human() mailbox.Verdict {
 	if s.sender == senderPostmaster {
 		t.note("postmaster_sender", "From")
 	}
+	if !s.cites && s.robotSender() {
+		t.note("robot_sender", "From")
+	}
 	if len(t.evidence) > strong {
 		t.level = mailbox.LevelMedium
 	}
@@ -100,6 +141,38 @@ func (s *signs) human() mailbox.Verdict {
 		t.level = mailbox.LevelLow
 		t.note("header_incomplete", "")
 	}
+	if s.agent {
+		t.level = min(t.level, mailbox.LevelMedium)
+		t.note("agent_answer", "Subject, text")
+	}
 	v, _ := t.verdict(mailbox.KindHuman, "")
 	return v
+}
+
+// robotSender reports whether the sender's address is named for a machine. That
+// makes a person less likely, no more.
+func (s *signs) robotSender() bool {
+	for _, a := range authors(s.m) {
+		local, _, _ := strings.Cut(strings.ToLower(a), "@")
+		if containsAny(local, []string{"noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "daemon", "newsletter", "notification", "alert"}) {
+			return true
+		}
+	}
+	return false
+}
+
+// listSigns reports whether the header has a sign of list mail. Feedback-ID is
+// none: sending services put it on single messages as well.
+func (s *signs) listSigns() bool {
+	return s.fromList() || s.m.Header.Has("List-Unsubscribe")
+}
+
+// fromList reports whether a mailing list distributed the message.
+func (s *signs) fromList() bool {
+	for _, name := range []string{"List-Id", "Mailing-List", "X-BeenThere", "X-Mailing-List"} {
+		if s.m.Header.Has(name) {
+			return true
+		}
+	}
+	return false
 }

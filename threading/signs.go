@@ -30,6 +30,16 @@ type signs struct {
 	sender   senderKind
 	// cites: the message carries In-Reply-To or References.
 	cites bool
+	// precedence is in lower case.
+	precedence string
+	// subjectText is the decoded subject; folded is subject as phrases are
+	// looked for, empty behind a reply prefix; announced is what was found.
+	subjectText, folded string
+	announced           sayings
+	// desk: a help desk sent it; agent: in the name of a person who wrote it.
+	desk, agent bool
+	// words is nil until readWords was called.
+	words *words
 }
 
 // senderKind tells whether the sender is a person's or a mail system's address.
@@ -50,7 +60,10 @@ func readSigns(m *mailbox.Message) *signs {
 	if s.mediaType == "multipart/report" {
 		s.reportType = strings.ToLower(parameter(contentType, "report-type"))
 	}
-	s.subject, s.prefixed = BaseSubject(subjectOf(m))
+	s.subjectText = subjectOf(m)
+	s.subject, s.prefixed = BaseSubject(s.subjectText)
+	s.readSubject()
+	s.precedence = strings.ToLower(field(m, "Precedence"))
 	for _, v := range m.Header.Values("Auto-Submitted") {
 		keyword, note := autoSubmitted(clip(v))
 		if keyword != "" && keyword != "no" {

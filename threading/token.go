@@ -55,16 +55,16 @@ func TokenAddress(address, token string) string {
 // sent, or "".
 func FindToken[T ~string](list ...T) string {
 	for _, s := range list {
-		if found := tokens(string(s)); len(found) > 0 {
+		if found := keyedTokens(string(s)); len(found) > 0 {
 			return found[0]
 		}
 	}
 	return ""
 }
 
-// tokens returns what looks like a token in an id or an address: words of the
+// keyedTokens returns what looks like a token in an id or an address: words of the
 // length and the alphabet of one.
-func tokens(s string) []string {
+func keyedTokens(s string) []string {
 	var found []string
 	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')

@@ -96,7 +96,7 @@ func (s *signs) notification() (mailbox.Verdict, bool) {
 // reportInWords finds reports whose header bears only a weak sign: the body
 // opens with the words of one and names a recipient plainly.
 func (s *signs) reportInWords() (mailbox.Verdict, bool) {
-	weak := s.nullPath || s.sender != senderOther || s.robotSender() || s.reportOutcome() != outcomeUnknown
+	weak := s.nullPath || s.sender != senderOther || s.unreadSender() || s.reportOutcome() != outcomeUnknown
 	if s.m.Body == nil || !weak || s.reportType != "" || s.automatic != "" && !s.nullPath {
 		return mailbox.Verdict{}, false
 	}
@@ -309,11 +309,11 @@ func opens(s string, openings []string) bool {
 func (s *signs) mayReport() bool {
 	return s.reportType == "delivery-status" || s.untypedReport() || isStatusType(s.mediaType) || s.nullPath || s.automatic != "" ||
 		s.sender != senderOther || s.reportOutcome() != outcomeUnknown ||
-		s.m.Header.Has("X-Failed-Recipients") || s.m.Header.Has("X-MS-Exchange-Message-Is-Ndr") || s.robotSender()
+		s.m.Header.Has("X-Failed-Recipients") || s.m.Header.Has("X-MS-Exchange-Message-Is-Ndr") || s.unreadSender()
 }
 
-// robotSender: an address that nobody reads.
-func (s *signs) robotSender() bool {
+// unreadSender: an address that nobody reads.
+func (s *signs) unreadSender() bool {
 	for _, a := range authors(s.m) {
 		local, _, _ := strings.Cut(strings.ToLower(a), "@")
 		switch strings.NewReplacer("-", "", "_", "", ".", "").Replace(local) {

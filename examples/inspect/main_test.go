@@ -220,7 +220,7 @@ func TestThreads(t *testing.T) {
 func TestReply(t *testing.T) {
 	t.Parallel()
 	got := inspected(t, conversation, "reply", "-")
-	want := object{"file": "-", "text": "Gladly. On Tuesday?", "quoted_lines": 1.0, "signature": "-- \nBen"}
+	want := object{"file": "-", "text": "Gladly. On Tuesday?", "quoted_lines": 1.0, "signature": "--\nBen"}
 	if diff := cmp.Diff([]object{want}, only(got[2:3], "file", "text", "quoted_lines", "signature")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
