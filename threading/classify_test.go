@@ -315,13 +315,13 @@ func TestClassify(t *testing.T) {
 		{
 			name:  "Auto-Submitted: no",
 			lines: []string{"From: ben@example.org", "Subject: RE: Automatic reply wording", "Auto-Submitted: No (a person)"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelHigh,
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
 			rules: []string{"no_automatic_sign"},
 		},
 		{
 			name:  "asks others not to answer automatically",
 			lines: []string{"From: ben@example.org", "Subject: AW: Angebot", "X-Auto-Response-Suppress: All"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
+			kind:  mailbox.KindHuman, level: mailbox.LevelLow,
 			rules: []string{"no_automatic_sign", "auto_response_suppress"},
 		},
 		{
@@ -333,7 +333,7 @@ func TestClassify(t *testing.T) {
 		{
 			name:  "redirected by a rule",
 			lines: []string{"From: ben@example.org", "Subject: FW: Order", "X-MS-Exchange-Inbox-Rules-Loop: ben@example.org"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
+			kind:  mailbox.KindHuman, level: mailbox.LevelLow,
 			rules: []string{"no_automatic_sign", "exchange_rules_loop"},
 		},
 		{
@@ -363,7 +363,7 @@ func TestClassify(t *testing.T) {
 		{
 			name:  "answers shall go to nobody",
 			lines: []string{"From: ben@example.org", "Reply-To: mailer-daemon@example.org", "Subject: Offer"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelHigh,
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
 			rules: []string{"no_automatic_sign"},
 		},
 		{
@@ -375,13 +375,13 @@ func TestClassify(t *testing.T) {
 		{
 			name:  "forwards a bounce",
 			lines: []string{"From: ben@example.org", "Subject: Fwd: Delivery Status Notification (Failure)", "Content-Type: multipart/mixed; boundary=b"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelHigh,
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
 			rules: []string{"no_automatic_sign"},
 		},
 		{
 			name:  "writes about undeliverable parcels",
 			lines: []string{"From: ben@example.org", "Subject: Undeliverable parcels in Q3"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelHigh,
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
 			rules: []string{"no_automatic_sign"},
 		},
 		{
@@ -393,25 +393,25 @@ func TestClassify(t *testing.T) {
 		{
 			name:  "jokes about an absence note",
 			lines: []string{"From: ben@example.org", "Subject: [Garden] Re: [Garden] Ann is out of the office."},
-			kind:  mailbox.KindHuman, level: mailbox.LevelHigh,
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
 			rules: []string{"no_automatic_sign"},
 		},
 		{
 			name:  "plans absences",
 			lines: []string{"From: ben@example.org", "Subject: Out of office days in August?"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelHigh,
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
 			rules: []string{"no_automatic_sign"},
 		},
 		{
 			name:  "writes about the car, in German",
 			lines: []string{"From: ben@example.org", "Subject: Auto: Reifenwechsel"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelHigh,
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
 			rules: []string{"no_automatic_sign"},
 		},
 		{
 			name:  "accepted, but no calendar answer",
 			lines: []string{"From: ben@example.org", "Subject: Accepted: your offer"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelHigh,
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
 			rules: []string{"no_automatic_sign"},
 		},
 		{
@@ -423,13 +423,13 @@ func TestClassify(t *testing.T) {
 		{
 			name:  "null path alone",
 			lines: []string{"From: ben@example.org", "Subject: Re: Offer", "Return-Path: <>"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
+			kind:  mailbox.KindHuman, level: mailbox.LevelLow,
 			rules: []string{"no_automatic_sign", "null_return_path"},
 		},
 		{
 			name:  "nothing at all",
 			lines: []string{"X: y"},
-			kind:  mailbox.KindHuman, level: mailbox.LevelHigh,
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
 			rules: []string{"no_automatic_sign"},
 		},
 	}

@@ -32,7 +32,7 @@ type variant struct {
 var variants = []variant{
 	{"intact", nil, 0.995},
 	{"no In-Reply-To", []string{"in-reply-to"}, 0.55},
-	{"no ids", []string{"in-reply-to", "references", "list-id", "list-unsubscribe", "feedback-id"}, 0.5},
+	{"no ids", []string{"in-reply-to", "references", "list-id", "list-unsubscribe", "feedback-id", "mailing-list", "x-mailing-list", "x-beenthere"}, 0.5},
 }
 
 func (v variant) apply(m *mailbox.Message) {

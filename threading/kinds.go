@@ -108,10 +108,15 @@ func (s *signs) list() (mailbox.Verdict, bool) {
 	return t.verdict(mailbox.KindList, "")
 }
 
-// human is what remains. It names the weak signs against it.
+// human is what remains. It names the weak signs against it. Whoever answers
+// something is most likely a person; mail out of the blue may be a notice that
+// bears no sign of one.
 func (s *signs) human() mailbox.Verdict {
-	t := tally{level: mailbox.LevelHigh}
+	t := tally{level: mailbox.LevelMedium}
 	t.note("no_automatic_sign", "")
+	if s.cites {
+		t.level = mailbox.LevelHigh
+	}
 	strong := len(t.evidence)
 	for _, weak := range []struct{ rule, field string }{
 		{"through_list", "List-Id"},
@@ -135,7 +140,7 @@ func (s *signs) human() mailbox.Verdict {
 		t.note("robot_sender", "From")
 	}
 	if len(t.evidence) > strong {
-		t.level = mailbox.LevelMedium
+		t.level--
 	}
 	if !s.m.HeaderComplete {
 		t.level = mailbox.LevelLow

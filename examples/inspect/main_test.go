@@ -122,7 +122,7 @@ func TestClassify(t *testing.T) {
 	t.Parallel()
 	got := inspected(t, conversation, "classify", "-")
 	want := []object{
-		{"file": "-", "index": 0.0, "message_id": "offer.1@example.com", "kind": "human", "sub": "", "level": "high"},
+		{"file": "-", "index": 0.0, "message_id": "offer.1@example.com", "kind": "human", "sub": "", "level": "medium"},
 		{"file": "-", "index": 1.0, "message_id": "bounce.2@example.org", "kind": "bounce", "sub": "", "level": "certain", "bounce": object{
 			"original_message_id": "offer.1@example.com",
 			"recipients": []any{object{
@@ -130,7 +130,7 @@ func TestClassify(t *testing.T) {
 			}},
 		}},
 		{"file": "-", "index": 2.0, "message_id": "answer.3@example.org", "kind": "human", "sub": "", "level": "high"},
-		{"file": "-", "index": 3.0, "message_id": "lunch.4@example.net", "kind": "human", "sub": "", "level": "high"},
+		{"file": "-", "index": 3.0, "message_id": "lunch.4@example.net", "kind": "human", "sub": "", "level": "medium"},
 	}
 	if diff := cmp.Diff(want, only(got, "file", "index", "message_id", "kind", "sub", "level", "bounce", "until")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
