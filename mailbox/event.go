@@ -160,9 +160,9 @@ type Match struct {
 	Thread ThreadID `json:"thread,omitempty"`
 	// Recipient is the address the message was sent to that answers, or that a
 	// report is about; empty when none of them is.
-	Recipient string `json:"recipient,omitempty"`
-	Level        Level        `json:"level"`
-	Evidence     []Evidence   `json:"evidence,omitempty"`
+	Recipient string     `json:"recipient,omitempty"`
+	Level     Level      `json:"level"`
+	Evidence  []Evidence `json:"evidence,omitempty"`
 	// OtherSender marks an answer from an address the message was not sent to:
 	// an alias, a colleague, a private account.
 	OtherSender bool `json:"other_sender,omitempty"`
