@@ -44,7 +44,10 @@ func (classify) look(_ context.Context, f mailfiles.Message) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := verdict(f, m)
+	v, err := verdict(f, m)
+	if err != nil {
+		return nil, err
+	}
 	object := classified{
 		place: placeOf(f), MessageID: m.RFCMessageID,
 		Kind: v.Kind, Sub: v.Sub, Level: v.Level, Evidence: list(v.Evidence),
@@ -62,17 +65,13 @@ func (classify) look(_ context.Context, f mailfiles.Message) (any, error) {
 }
 
 // verdict classifies a message, and reads the whole of it if it is a report.
-func verdict(f mailfiles.Message, m *mailbox.Message) mailbox.Verdict {
+func verdict(f mailfiles.Message, m *mailbox.Message) (mailbox.Verdict, error) {
 	v := threading.Classify(m)
-	switch v.Kind {
-	case mailbox.KindBounce, mailbox.KindDelay, mailbox.KindComplaint, mailbox.KindReceipt:
-		if report, err := threading.ReadReport(bytes.NewReader(f.Raw)); err == nil {
-			if b := report.Bounce(); b != nil {
-				v.Bounce = b
-			}
-		}
+	if !threading.IsReport(v.Kind) {
+		return v, nil
 	}
-	return v
+	report, err := threading.ReadReport(bytes.NewReader(f.Raw))
+	return report.Refine(v), err
 }
 
 // list is printed as [] when it is empty.

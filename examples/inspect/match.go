@@ -70,7 +70,11 @@ func (c *match) look(ctx context.Context, f mailfiles.Message) (any, error) {
 		s.Thread = mailbox.ThreadID(root)
 		return nil, c.matcher.Index.Add(ctx, s)
 	}
-	found, err := c.matcher.Match(ctx, ref, m, verdict(f, m))
+	v, err := verdict(f, m)
+	if err != nil {
+		return nil, err
+	}
+	found, err := c.matcher.Match(ctx, ref, m, v)
 	if err != nil {
 		return nil, err
 	}

@@ -275,6 +275,32 @@ func TestBodyLinksWhatTheHeaderDoesNot(t *testing.T) {
 	}
 }
 
+// A bounce that names the message in its report only is linked by it.
+func TestReportLinksWhatTheHeaderDoesNot(t *testing.T) {
+	scenario(t, func(t *testing.T, w *world) {
+		w.config.Policy = inbox.PolicyFull
+		in := w.inbox()
+		w.poll(in)
+		id := w.send("k1", "nobody@gone.example")
+		raw := "From: MAILER-DAEMON@gone.example\r\nTo: alice@mail.example\r\nSubject: Undelivered Mail Returned to Sender\r\n" +
+			"Message-ID: <b@gone.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n" +
+			"--b\r\n\r\nSorry.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; gone.example\r\n\r\n" +
+			"Final-Recipient: rfc822; nobody@gone.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n" +
+			"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: " + id.Brackets() + "\r\n--b--\r\n"
+		if _, err := w.service.Deliver("alice@mail.example", []byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+		w.poll(in)
+		e := w.events[len(w.events)-1]
+		if e.Kind != mailbox.EventBounce || e.Key != "k1" || e.Match == nil || e.Match.Level != mailbox.LevelCertain {
+			t.Fatalf("got %s, key %q, match %+v", e.Kind, e.Key, e.Match)
+		}
+		if b := e.Verdict.Bounce; b == nil || len(b.Recipients) != 1 || !b.Recipients[0].Hard || b.OriginalMessageID != id {
+			t.Errorf("bounce is %+v", b)
+		}
+	})
+}
+
 func TestMailSentByHandCountsAgainstTheLimits(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		sends, err := quota.NewSends(quota.SendsConfig{Limits: func(mailbox.Ref, mailbox.ProviderName) quota.SendLimits {

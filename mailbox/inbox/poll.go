@@ -289,14 +289,13 @@ func (p *poll) event(ctx context.Context, m *mailbox.Message) (mailbox.Event, er
 		return p.sentEvent(ctx, m)
 	}
 	e := mailbox.Event{Message: m}
-	err := p.judge(ctx, &e)
+	err := p.judge(ctx, &e, threading.Classify(m))
 	return e, err
 }
 
-// judge says what an incoming message is and whether it answers one of ours, as
-// far as it is there: a body tells more than a header.
-func (p *poll) judge(ctx context.Context, e *mailbox.Event) error {
-	verdict := threading.Classify(e.Message)
+// judge says whether an incoming message answers one of ours, as far as it is
+// there: a body tells more than a header.
+func (p *poll) judge(ctx context.Context, e *mailbox.Event, verdict mailbox.Verdict) error {
 	e.Verdict = &verdict
 	if p.config.Index != nil {
 		match, err := p.matcher.Match(ctx, p.state.Ref, e.Message, verdict)
@@ -378,11 +377,9 @@ func (p *poll) fetchBodies(ctx context.Context, events []mailbox.Event, which []
 		if e.Verdict == nil {
 			continue // sent by the user
 		}
-		if err := p.judge(ctx, e); err != nil {
+		verdict := p.readReport(ctx, e.Message, threading.Classify(e.Message))
+		if err := p.judge(ctx, e, verdict); err != nil {
 			return err
-		}
-		if e.Verdict.Bounce != nil {
-			p.readReport(ctx, e)
 		}
 	}
 	return nil
@@ -391,28 +388,21 @@ func (p *poll) fetchBodies(ctx context.Context, events []mailbox.Event, which []
 // maxReport bounds a bounce that is read as a whole.
 const maxReport = 8 << 20
 
-// readReport completes the verdict of a bounce from its report part. What the
-// headers told stands if the report cannot be read.
-func (p *poll) readReport(ctx context.Context, e *mailbox.Event) {
+// readReport completes the verdict on a report from the raw message. What the
+// rest told stands if that cannot be read.
+func (p *poll) readReport(ctx context.Context, m *mailbox.Message, v mailbox.Verdict) mailbox.Verdict {
 	r, ok := p.mb.(mailbox.RawReader)
-	if !ok {
-		return
+	if !ok || !threading.IsReport(v.Kind) {
+		return v
 	}
-	raw, err := r.Raw(ctx, e.Message.ID, maxReport)
+	raw, err := r.Raw(ctx, m.ID, maxReport)
 	if err != nil {
-		p.config.Logger.WarnContext(ctx, "bounce not read", "mailbox", e.Mailbox, "error", err)
-		return
+		p.config.Logger.WarnContext(ctx, "report not read", "mailbox", p.state.Mailbox, "error", err)
+		return v
 	}
 	report, err := threading.ReadReport(bytes.NewReader(raw))
 	if err != nil {
-		return
+		return v
 	}
-	if b := report.Bounce(); b != nil && len(b.Recipients) > 0 {
-		if b.OriginalMessageID == "" {
-			b.OriginalMessageID = e.Verdict.Bounce.OriginalMessageID
-		}
-		verdict := *e.Verdict
-		verdict.Bounce = b
-		e.Verdict = &verdict
-	}
+	return report.Refine(v)
 }
