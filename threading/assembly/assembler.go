@@ -35,7 +35,10 @@ type Message struct {
 	// Parent is the message that this one answers, or its nearest ancestor that
 	// is in the mailbox; "" when there is none.
 	Parent mailbox.RFCMessageID
-	// Root is the first message of the thread.
+	// Root is the topmost ancestor that is in the mailbox, the message itself if it
+	// has none. It differs from that of the thread below a message whose parent is
+	// missing. Of one that names no parent but missing ancestors, because its
+	// References were cut, it is the first message of the thread.
 	Root mailbox.RFCMessageID
 	// Depth is the number of ancestors in the mailbox.
 	Depth int

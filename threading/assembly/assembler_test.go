@@ -65,11 +65,14 @@ func TestThreads(t *testing.T) {
 	for _, thread := range assemble(difficult()...) {
 		for _, m := range thread.Messages {
 			roots[m.ID] = [2]mailbox.RFCMessageID{m.Parent, m.Root}
+			if m.ID == "4@x" && thread.Root != "3@x" {
+				t.Errorf("4@x stands in the thread of %s, want that of 3@x, which cites the same missing message", thread.Root)
+			}
 		}
 	}
 	for id, want := range map[mailbox.RFCMessageID][2]mailbox.RFCMessageID{
 		"1@x": {"", "1@x"}, "2@x": {"1@x", "1@x"}, "loop-1@x": {"", "loop-1@x"}, "loop-2@x": {"loop-1@x", "loop-1@x"},
-		"3@x": {"", "3@x"}, "4@x": {"", "3@x"}, "5@x": {"new.9@x", "new.9@x"},
+		"3@x": {"", "3@x"}, "4@x": {"", "4@x"}, "5@x": {"new.9@x", "new.9@x"},
 		"6@x": {"", "6@x"}, "7@x": {"", "7@x"}, "self@x": {"", "self@x"},
 	} {
 		if got := roots[id]; got != want {
@@ -78,5 +81,35 @@ func TestThreads(t *testing.T) {
 	}
 	if len(roots) != 12 {
 		t.Errorf("%d messages, want 12: %v", len(roots), roots)
+	}
+}
+
+// Where References were cut to the first id, those that cite the same missing
+// message have the first of them for a root.
+func TestRootOfCutReferences(t *testing.T) {
+	t.Parallel()
+	all := []*mailbox.Message{
+		message("1@x", 0, "References", "<1f3a9c.gone@x>"),
+		message("2@x", 1, "References", "<1f3a9c.gone@x>"),
+		message("3@x", 2, "References", "<1f3a9c.gone@x>"),
+	}
+	for _, thread := range assemble(all...) {
+		for _, m := range thread.Messages {
+			if m.Root != "1@x" || m.Parent != "" {
+				t.Errorf("%s: parent %q, root %q, want none and 1@x", m.ID, m.Parent, m.Root)
+			}
+		}
+	}
+	// Beside messages that name their parents, References hold all there is.
+	for i := range 3 {
+		id := string(rune('a' + i))
+		all = append(all, message(id+"1@x", 10+2*i), message(id+"2@x", 11+2*i, "In-Reply-To", "<"+id+"1@x>"))
+	}
+	for _, thread := range assemble(all...) {
+		for _, m := range thread.Messages {
+			if m.Parent == "" && m.Root != m.ID {
+				t.Errorf("%s: root %q, want itself", m.ID, m.Root)
+			}
+		}
 	}
 }

@@ -26,9 +26,6 @@ const (
 // finder finds parents of messages that name none.
 type finder struct {
 	*forest
-	// named: the answers of this mailbox name their parents. One that does not is
-	// hardly an answer; who began a new topic from an old message quotes, too.
-	named     bool
 	byIndex   map[threading.ThreadIndex]int32
 	owners    map[uint64][]int32    // the messages whose author wrote a phrase
 	written   map[stamp][]int32     // the messages of an author and minute
@@ -56,7 +53,6 @@ func (f *forest) linkByEvidence(least mailbox.Level) {
 		}
 	}
 	x := f.newFinder(orphans)
-	x.named = f.answersAreNamed()
 	links := make([]link, len(orphans))
 	for k, i := range orphans {
 		links[k] = x.find(i)
@@ -68,23 +64,6 @@ func (f *forest) linkByEvidence(least mailbox.Level) {
 	}
 	// Ids make no loops any more, so every loop has a link that was made here.
 	f.breakLoops(func(loop []int32) int32 { return f.weakest(loop) })
-}
-
-// answersAreNamed reports whether at least five of six messages with a reply
-// prefix name another message. Less than twenty tell nothing.
-func (f *forest) answersAreNamed() bool {
-	answers, named := 0, 0
-	for i := range f.nodes {
-		n := &f.nodes[i]
-		if !n.prefixed {
-			continue
-		}
-		answers++
-		if len(n.inReplyTo)+len(n.parentIDs)+len(n.references) > 0 {
-			named++
-		}
-	}
-	return answers >= 20 && 6*named >= 5*answers
 }
 
 // weakest returns the message of a loop whose link has the lowest level, of

@@ -61,15 +61,6 @@ func (x *finder) find(i int32) link {
 	return l
 }
 
-// doubtful reports whether evidence is worth less than usual: the message names a
-// parent that is missing, or names none among answers that do.
-func (x *finder) doubtful(n *node) bool {
-	if len(n.inReplyTo)+len(n.parentIDs) > 0 {
-		return true
-	}
-	return len(n.references) == 0 && x.named
-}
-
 // candidates are few, so they are a list.
 type candidates []candidate
 

@@ -34,6 +34,8 @@ type forest struct {
 	nodes []node
 	// owner is the node that a name stands for.
 	owner []int32
+	// habits are those of the mailbox.
+	habits
 }
 
 // What a name stands for when it is no message.
@@ -91,6 +93,7 @@ func (a *Assembler) gather() *forest {
 			f.owner[n] = nothing
 		}
 	}
+	f.habits = f.observe()
 	return f
 }
 

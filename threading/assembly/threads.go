@@ -3,6 +3,8 @@ package assembly
 import (
 	"slices"
 	"time"
+
+	"github.com/mailtether/mailtether/mailbox"
 )
 
 // threads yields the threads. A node number is a time, so children and roots
@@ -30,11 +32,15 @@ func (f *forest) threads(yield func(Thread) bool) {
 		}
 		t := Thread{Root: f.id(n.id)}
 		for _, top := range append([]int32{int32(root)}, tops[int32(root)]...) {
+			name := f.id(f.nodes[top].id)
+			if f.cut(&f.nodes[top]) {
+				name = t.Root
+			}
 			stack = append(stack[:0], top)
 			for len(stack) > 0 {
 				i := stack[len(stack)-1]
 				stack = stack[:len(stack)-1]
-				t.Messages = append(t.Messages, f.message(i, t, depth[i]))
+				t.Messages = append(t.Messages, f.message(i, name, depth[i]))
 				below := len(stack)
 				for c := child[i]; c >= 0; c = next[c] {
 					depth[c] = depth[i] + 1
@@ -57,9 +63,9 @@ func filled(n int) []int32 {
 	return s
 }
 
-func (f *forest) message(i int32, t Thread, depth int) Message {
+func (f *forest) message(i int32, root mailbox.RFCMessageID, depth int) Message {
 	n := &f.nodes[i]
-	m := Message{ID: f.id(n.id), Root: t.Root, Depth: depth, Level: n.level, Evidence: n.evidence}
+	m := Message{ID: f.id(n.id), Root: root, Depth: depth, Level: n.level, Evidence: n.evidence}
 	for _, other := range n.names[1:] {
 		m.Others = append(m.Others, f.id(other))
 	}
