@@ -7,6 +7,7 @@ import (
 	"golang.org/x/net/html/charset"
 
 	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/threading/replytext"
 )
 
 // Depth and number of parts that are looked at. Reports are two levels deep.
@@ -88,7 +89,7 @@ func (c *content) finish(s *signs) {
 	rep := &c.rep
 	text := c.text.String()
 	if strings.TrimSpace(text) == "" {
-		text = plainOf(c.html.String())
+		text = replytext.PlainText(c.html.String())
 	}
 	if len(rep.Recipients) == 0 && rep.Type == "" && s.notifies() && rep.readNotification(text) {
 		return

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/threading/replytext"
 )
 
 // bounce finds reports of failed or delayed delivery. A report whose subject
@@ -102,7 +103,7 @@ func (s *signs) reportInWords() (mailbox.Verdict, bool) {
 	}
 	text := s.m.Body.Text
 	if strings.TrimSpace(text) == "" {
-		text = plainOf(s.m.Body.HTML[:min(len(s.m.Body.HTML), 2*maxText)])
+		text = replytext.PlainText(s.m.Body.HTML[:min(len(s.m.Body.HTML), 2*maxText)])
 	}
 	opening := strings.Join(strings.Fields(strings.ToLower(text[:min(len(text), maxValue)])), " ")
 	if !containsAny(opening, reportOpenings) {

@@ -23,6 +23,7 @@
 package replytext
 
 import (
+	"strings"
 	"time"
 )
 
@@ -86,4 +87,16 @@ func Parse(text string) Reply {
 // each block, quotes of an inline answer marked with "> ".
 func ParseHTML(source string) Reply {
 	return assemble(render(clip(source, MaxHTML)))
+}
+
+// PlainText returns the text of an HTML body as its reader sees it: a line for
+// each block, quotes marked with "> ", nothing that is hidden. Only the first
+// MaxHTML bytes are read.
+func PlainText(source string) string {
+	lines := render(clip(source, MaxHTML))
+	texts := make([]string, len(lines))
+	for i, l := range lines {
+		texts[i] = l.text
+	}
+	return strings.Join(texts, "\n")
 }
