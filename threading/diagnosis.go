@@ -4,8 +4,7 @@ import "strings"
 
 // telling reports whether a diagnosis states a code or a known cause.
 func telling(diagnostic string) bool {
-	text := strings.ToLower(withoutAddresses(diagnostic))
-	return findReplyLine(diagnostic) || findStatus(diagnostic) != "" || category("", 0, text) != CategoryOther
+	return findReplyLine(diagnostic) || findStatus(diagnostic) != "" || category("", 0, causeText(diagnostic)) != CategoryOther
 }
 
 // diagnosis picks from the words about a recipient those of the server: from
@@ -29,7 +28,7 @@ func diagnosis(words, address string) string {
 			break
 		}
 		if line = strings.TrimSpace(line); line == "" {
-			if paragraph || b.Len() > 0 && category("", 0, strings.ToLower(withoutAddresses(b.String()))) != CategoryOther {
+			if paragraph || b.Len() > 0 && category("", 0, causeText(b.String())) != CategoryOther {
 				break
 			}
 			continue
