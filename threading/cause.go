@@ -63,9 +63,10 @@ func (r ReportRecipient) bounce() mailbox.BounceRecipient {
 	}
 	out.Category = category(out.Status, out.SMTP, causeText(r.Diagnostic))
 	permanent := !strings.HasPrefix(out.Status, "4") && (out.SMTP == 0 || out.SMTP >= 500)
-	// Filters say "user unknown" when they refuse the content, and long words
+	// A reply to MAIL is not about the recipient, filters say "user unknown" when
+	// they refuse the content, and long words
 	// without a code tell what may have happened.
-	doubtful := r.AfterData && out.Status != "5.1.1" || out.Status == "" && out.SMTP == 0 && len(diagnostic) > maxPlainWords
+	doubtful := r.BeforeRecipient || r.AfterData && out.Status != "5.1.1" || out.Status == "" && out.SMTP == 0 && len(diagnostic) > maxPlainWords
 	out.Hard = gone(out.Category) && permanent && !doubtful && r.outcome() == actionFailed
 	return out
 }
