@@ -64,8 +64,8 @@ func (r ReportRecipient) bounce() mailbox.BounceRecipient {
 	out.Category = category(out.Status, out.SMTP, causeText(r.Diagnostic))
 	permanent := !strings.HasPrefix(out.Status, "4") && (out.SMTP == 0 || out.SMTP >= 500)
 	// A reply to MAIL is not about the recipient, filters say "user unknown" when
-	// they refuse the content, and long words
-	// without a code tell what may have happened.
+	// they refuse the content, and long words without a code tell what may have
+	// happened.
 	doubtful := r.BeforeRecipient || r.AfterData && out.Status != "5.1.1" || out.Status == "" && out.SMTP == 0 && len(diagnostic) > maxPlainWords
 	out.Hard = gone(out.Category) && permanent && !doubtful && r.outcome() == actionFailed
 	return out
@@ -109,7 +109,7 @@ func categoryOfStatus(status, text string) string {
 	class, detail, _ := strings.Cut(status, ".")
 	switch detail {
 	case "1.0":
-		if strings.Contains(text, "address rejected") {
+		if strings.Contains(text, "address rejected") && !strings.Contains(text, "sender") {
 			return CategoryUserUnknown
 		}
 	case "1.1", "1.3", "1.6":
