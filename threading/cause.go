@@ -66,7 +66,8 @@ func (r ReportRecipient) bounce() mailbox.BounceRecipient {
 	// A reply to MAIL is not about the recipient, filters say "user unknown" when
 	// they refuse the content, and long words without a code tell what may have
 	// happened.
-	doubtful := r.BeforeRecipient || r.AfterData && out.Status != "5.1.1" || out.Status == "" && out.SMTP == 0 && len(diagnostic) > maxPlainWords
+	doubtful := r.BeforeRecipient || r.AfterData && out.Status != "5.1.1" ||
+		out.Status == "" && out.SMTP == 0 && (len(diagnostic) > maxPlainWords || says(causeText(r.Diagnostic), guessWords))
 	out.Hard = gone(out.Category) && permanent && !doubtful && r.outcome() == actionFailed
 	return out
 }

@@ -148,3 +148,10 @@ var causeWords = causes{
 // unavailableWords are what RFC 5321 proposes for the reply 550, where nothing
 // more is said. Outlook.com and GMX mean that the mailbox does not exist.
 var unavailableWords = []string{"mailbox unavailable", "mailbox is unavailable", "mailbox not available", "account is unavailable", "recipient unavailable"}
+
+// guessWords tell of causes that may be, as reports without a code do for people
+// who know no codes.
+var guessWords = []string{
+	"possible reasons", "possible causes", "moglicherweise", "mogliche ursache", "mogliche grunde", " oder ", "peut-etre", "causes possibles", "raisons possibles", "posibles causas", "posiblemente", "possibili cause",
+	"possiveis causas", "возможно", "возможные причины", " или ", "либо", "可能", "或者", "或", "または", "又は", "もしくは", "あるいは", "かもしれ", "恐れ", "거나", "또는",
+}
