@@ -61,11 +61,13 @@ func (r ReportRecipient) bounce() mailbox.BounceRecipient {
 	if out.Status == "" && diagnostic == "" {
 		return out // nothing is known
 	}
-	out.Category = category(out.Status, out.SMTP, withoutAddresses(diagnostic))
+	out.Category = category(out.Status, out.SMTP, causeText(r.Diagnostic))
 	permanent := !strings.HasPrefix(out.Status, "4") && (out.SMTP == 0 || out.SMTP >= 500)
-	// Filters say "user unknown" when they refuse the content, and long words
-	// without a code tell what may have happened.
-	doubtful := r.AfterData && out.Status != "5.1.1" || out.Status == "" && out.SMTP == 0 && len(diagnostic) > maxPlainWords
+	// A reply to MAIL is not about the recipient, filters say "user unknown" when
+	// they refuse the content, and long words without a code tell what may have
+	// happened.
+	doubtful := r.BeforeRecipient || r.AfterData && out.Status != "5.1.1" ||
+		out.Status == "" && out.SMTP == 0 && (len(diagnostic) > maxPlainWords || says(causeText(r.Diagnostic), guessWords))
 	out.Hard = gone(out.Category) && permanent && !doubtful && r.outcome() == actionFailed
 	return out
 }
@@ -80,32 +82,25 @@ func gone(category string) bool {
 
 func vague(status string) bool { return status == "" || strings.HasSuffix(status, ".0.0") }
 
-// category finds the cause. Words for a rate or a quota come first, since no
-// code may override them; then the code; then the words.
+// category finds the cause. Plain words come first, since no code may override
+// them; then the code; then common words; then what the reply code proposes.
 func category(status string, smtp int, text string) string {
-	if containsAny(text, rateWords) {
-		return CategoryRate
-	}
-	if containsAny(text, []string{"recipient preferences", "sender address rejected"}) {
-		return CategoryPolicy
+	if c := plainWords.category(text, ""); c != "" {
+		return c
 	}
 	if c := categoryOfStatus(status, text); c != "" {
 		return c
 	}
-	fallback := CategoryOther
-	if smtp == 452 || smtp == 552 { // RFC 5321, 4.2.3: exceeded storage allocation
-		fallback = CategoryMailboxFull
+	if c := causeWords.category(text, ""); c != "" {
+		return c
 	}
-	return categoryOfWords(text, fallback)
-}
-
-func categoryOfWords(text, fallback string) string {
-	for _, cause := range causeWords {
-		if containsAny(text, cause.words) {
-			return cause.category
-		}
+	switch {
+	case says(text, unavailableWords):
+		return CategoryUserUnknown
+	case smtp == 452 || smtp == 552: // RFC 5321, 4.2.3: exceeded storage allocation
+		return CategoryMailboxFull
 	}
-	return fallback
+	return CategoryOther
 }
 
 // categoryOfStatus reads the enhanced status code (IANA registry of 2024-12-06;
@@ -125,7 +120,7 @@ func categoryOfStatus(status, text string) string {
 			return CategoryHostUnknown
 		}
 		return CategoryUserUnknown
-	case "1.2", "4.4":
+	case "1.2", "4.4", "4.310":
 		if containsAny(text, []string{"try again", "malformed"}) { // the name service failed, not the name
 			return CategoryNetwork
 		}
@@ -134,12 +129,12 @@ func categoryOfStatus(status, text string) string {
 		"7.501", "7.502", "7.503", "7.508", "7.511", "7.513", "7.705", "7.708", "7.750":
 		return CategoryBlocked
 	case "2.1":
-		return categoryOfWords(text, CategoryDisabled)
+		return causeWords.category(text, CategoryDisabled)
 	case "2.2":
 		return CategoryMailboxFull
 	case "2.3", "3.4":
 		return CategoryTooLarge
-	case "2.121", "2.122", "7.28", "7.232", "7.233":
+	case "2.121", "2.122", "5.3", "7.28", "7.232", "7.233":
 		return CategoryRate
 	case "3.2":
 		if class == "4" {
@@ -154,16 +149,18 @@ func categoryOfStatus(status, text string) string {
 			return CategoryPolicy
 		}
 		return CategoryNetwork
-	case "4.2", "4.316", "7.321", "7.322", "7.323", "7.324", "7.325":
+	case "4.2", "4.3", "4.312", "4.316", "7.321", "7.322", "7.323", "7.324", "7.325":
 		return CategoryNetwork
+	case "4.6", "4.14": // a loop
+		return CategoryOther
 	case "4.7", "4.300":
 		return CategoryExpired
 	case "7.12", "7.124", "7.133", "7.134", "7.135", "7.136", "7.703":
 		return CategoryPolicy
-	case "7.20", "7.21", "7.22", "7.23", "7.24", "7.25", "7.26", "7.509", "7.515":
+	case "7.20", "7.21", "7.22", "7.23", "7.24", "7.25", "7.26", "7.27", "7.509", "7.515":
 		return CategoryAuth
 	case "7.1":
-		if c := categoryOfWords(text, CategoryPolicy); !gone(c) { // the address exists, whatever a relay says
+		if c := causeWords.category(text, CategoryPolicy); !gone(c) { // the address exists, whatever a relay says
 			return c
 		}
 		return CategoryPolicy
@@ -177,83 +174,46 @@ func categoryOfStatus(status, text string) string {
 	return ""
 }
 
-// rateWords tell of a rate or of our own sending quota, whatever the code says:
-// Gmail answers 5.2.1 to "receiving mail too quickly" and Exchange 5.2.2 to our
-// own submission quota.
-var rateWords = []string{
-	"too quickly", "at a rate", "rate limit", "ratelimit", "too many messages", "too many connections",
-	"too many recipients", "too many concurrent", "submissionquota", "submission quota", "sending limit",
-	"throttl", "greylist", "graylist", "sending rate", "exceeded the rate", "too many emails", "too many mails", "too many errors",
-	"frequency limited", "connection frequency", "daily limit", "limit exceeded for", "exceeded the maximum number of messages",
-	"messages per connection", "connections from your", "try again later, too", "zu viele verbindungen", "trop de connexions",
-	"слишком много", "发送频率", "发信频率", "频率限制",
+// causeText brings a diagnostic into the form in which words are looked for:
+// folded, and without addresses and numbers, which come between the words of a
+// reply of several lines.
+func causeText(diagnostic string) string {
+	var b strings.Builder
+	for word := range strings.FieldsSeq(fold(withoutAddresses(diagnostic))) {
+		if word == "<>" || strings.Trim(word, "0123456789.-#()[]") == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }
 
-// causeWords are common words of refusals, most telling first.
-var causeWords = []struct {
-	category string
-	words    []string
-}{
-	{CategoryMailboxFull, []string{
-		"mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded", "exceeded storage",
-		"out of storage", "insufficient storage", "inbox full", "not enough space", "mail quota", "mailfolder is full", "mailbox size",
-		"inbox is full", "quota exceed", "exceeds quota", "exceeded quota", "exceeded their", "over the quota", "mailbox_full", "mail box full", "disk quota",
-		"postfach voll", "postfach ist voll", "boite pleine", "boîte pleine", "boite aux lettres pleine", "quota dépassé", "buzón lleno", "buzon lleno", "caixa cheia",
-		"caixa postal cheia", "casella piena", "ящик переполнен", "переполнен", "邮箱已满", "邮箱空间不足", "容量オーバー", "メールボックスがいっぱい",
-		"message delivery limit",
-	}},
-	{CategoryTooLarge, []string{"message size", "too large", "too big", "size limit", "maximum size"}},
-	{CategoryUserUnknown, []string{
-		"user unknown", "unknown user", "no such user", "nosuchuser", "unknown e-mail", "does not exist", "doesn't exist", "unknown recipient",
-		"recipient unknown", "recipientnotfound", "recipient not found", "not found in directory", "no such recipient",
-		"unknown address", "unknown local", "no mailbox", "invalid recipient", "invalid mailbox", "user not found",
-		"no longer available", "unrouteable address", "not our customer", "no such address", "bad destination mailbox",
-		"user doesn't have", "not listed in", "invalid final delivery", "no valid recipients", "not a registered", "unable to find user",
-		"recipient name is not recognized", "not a valid mailbox", "not a valid user", "mailbox not found", "mailbox unavailable or not", "no such mailbox",
-		"mailbox does not", "undeliverable address", "account not found", "address not found", "wasn't found at", "isn't a valid", "is not a known user", "invalid user",
-		"invalid address", "invalid e-mail address", "no account by that name", "no mail box here", "no mailbox here by that name", "address error", "address unknown",
-		"user is unknown", "addresses were unknown", "address was unknown", "address is unknown", "not known at this", "recipient does not", "user does not", "unknown or illegal alias", "badly formatted address",
-		"unknown mailbox", "empfänger unbekannt", "unbekannter empfänger", "unbekannter benutzer", "existiert nicht", "adresse inconnue", "utilisateur inconnu",
-		"destinataire inconnu", "n'existe pas", "adresse d au moins un destinataire invalide", "invalid recipient", "usuario desconocido", "no existe",
-		"usuário desconhecido", "não existe", "utente sconosciuto", "non esiste", "пользователь не найден", "не существует", "нет такого", "ящик не найден",
-		"收件人不存在", "用户不存在", "邮箱不存在", "地址不存在", "无此用户", "メールアドレスが見つかりません", "存在しません", "宛先不明", "該当する",
-	}},
-	{CategoryDisabled, []string{
-		"disabled", "inactive", "suspended", "deactivated", "account has been locked", "account is locked", "account closed", "account expired", "frozen",
-		"no longer active", "no longer in use", "temporarily locked", "account is not active", "заблокирован", "отключен", "deaktiviert", "gesperrt", "désactivé",
-		"已停用", "被禁用", "冻结",
-	}},
-	{CategoryHostUnknown, []string{
-		"host unknown", "host not found", "domain not found", "unknown host", "no such domain", "null mx",
-		"name or service not known", "unrouteable mail domain", "does not accept mail", "domain name not found", "couldn't find any host",
-		"no mx record", "no smtp service", "no such host", "nonexistent domain", "non-existent domain", "domain does not exist", "domain is not reachable",
-		"couldn't find a mail exchanger", "unable to resolve", "dns resolution", "domain not exist", "all relevant mx records point to non-existent hosts",
-		"unable to route", "nullmx", "not resolve", "does not receive mail", "domain unbekannt", "domaine inconnu", "dominio desconocido",
-		"домен не найден", "域名不存在", "找不到域名",
-	}},
-	{CategoryAuth, []string{
-		"spf", "dkim", "dmarc", "reverse dns", "ptr record", "rdns", "unauthenticated", "reverse lookup", "ptr lookup", "no ptr", "unverifiable sending",
-		"reverse hostname", "cannot resolve your address", "resolve your ip", "authentication checks failed", "sender verify failed", "反向解析",
-	}},
-	{CategoryBlocked, []string{
-		"blacklist", "blocklist", "block list", "black list", "blocked", "reputation", "dnsbl", "rbl", "spamhaus",
-		"poor reputation", "banned",
-	}},
-	{CategorySpam, []string{"spam", "unsolicited", "junk", "bulk mail", "content rejected", "virus", "спам", "垃圾邮件", "迷惑メール", "スパム"}},
-	{CategoryPolicy, []string{
-		"policy", "policies", "not allowed", "not permitted", "relay", "access denied", "not accepted", "not authorized", "prohibited", "administratively",
-		"permission to post", "recipient preferences", "restricted", "message rejected", "sender address rejected", "sender was rejected", "refused by", "security",
-	}},
-	{CategoryExpired, []string{
-		"expired", "too long", "retry timeout", "retry time not reached", "multiple retries", "giving up", "given up", "not been collected after", "cannot send message for",
-		"maximum retries", "delivery time limit", "max retry", "could not deliver for the last", "cannot send message within", "неудачных попыток",
-	}},
-	{CategoryNetwork, []string{
-		"timed out", "timeout", "connection refused", "connection reset", "no route", "unreachable", "starttls",
-		"lost connection", "network", "socket error", "did not accept our requests to connect", "not reachable", "unable to connect", "could not connect",
-		"connection failed", "establish an smtp connection", "can't connect", "cannot connect", "connection closed", "broken pipe", "conversation with", "tls",
-		"deferred: connection", "protocol error", "connection dropped",
-	}},
+// says reports whether text contains any of the words. Short ones count only
+// whole: "rbl" is not in "marble".
+func says(text string, words []string) bool {
+	for _, w := range words {
+		if len(w) > 3 && strings.Contains(text, w) || len(w) <= 3 && containsWhole(text, w) {
+			return true
+		}
+	}
+	return false
+}
+
+func containsWhole(text, word string) bool {
+	for {
+		i := strings.Index(text, word)
+		if i < 0 {
+			return false
+		}
+		end := i + len(word)
+		if (i == 0 || !isAlphanumeric(text[i-1])) && (end == len(text) || !isAlphanumeric(text[end])) {
+			return true
+		}
+		text = text[end:]
+	}
 }
 
 func containsAny(text string, words []string) bool {

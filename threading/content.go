@@ -131,7 +131,9 @@ func (c *content) readWords(s *signs, text string) {
 		c.readRecipients(s, words, returned)
 	}
 	if len(rep.Recipients) == 1 {
-		rep.Recipients[0].AfterData = refusedAfterData(words)
+		at := refusedAt(words + "\n" + rep.Recipients[0].Diagnostic)
+		rep.Recipients[0].BeforeRecipient = at == stageGreeting
+		rep.Recipients[0].AfterData = at == stageContent
 	}
 }
 

@@ -4,8 +4,7 @@ import "strings"
 
 // telling reports whether a diagnosis states a code or a known cause.
 func telling(diagnostic string) bool {
-	text := strings.ToLower(withoutAddresses(diagnostic))
-	return findReplyLine(diagnostic) || findStatus(diagnostic) != "" || category("", 0, text) != CategoryOther
+	return findReplyLine(diagnostic) || findStatus(diagnostic) != "" || category("", 0, causeText(diagnostic)) != CategoryOther
 }
 
 // diagnosis picks from the words about a recipient those of the server: from
@@ -29,7 +28,7 @@ func diagnosis(words, address string) string {
 			break
 		}
 		if line = strings.TrimSpace(line); line == "" {
-			if paragraph || b.Len() > 0 && category("", 0, strings.ToLower(withoutAddresses(b.String()))) != CategoryOther {
+			if paragraph || b.Len() > 0 && category("", 0, causeText(b.String())) != CategoryOther {
 				break
 			}
 			continue
@@ -89,28 +88,62 @@ func findReplyAt(line string) int {
 
 var replyWords = []string{"error", "code", "said", "status", "reply", "response", "returned", "smtp", "error_code", "erreur", "fehler", "ошибка"}
 
-// refusedAfterData reports whether the words say that the content was refused,
-// and not the recipient before it.
-func refusedAfterData(words string) bool {
+// stage is how far a mail had come when it was refused.
+type stage uint8
+
+const (
+	stageUnknown   stage = iota
+	stageGreeting        // the host or the sender was refused
+	stageRecipient       // the recipient was refused
+	stageContent         // the recipient was accepted and the content refused
+)
+
+// refusedAt finds the stage in the words of a report, as far as they tell.
+func refusedAt(words string) stage {
 	text := strings.ToLower(words)
-	if containsAny(text, []string{"in reply to rcpt", "after rcpt", "after pipelined rcpt", "our rcpt to", "does not like recipient", "need rcpt", "no valid recipients"}) {
-		return false
+	for _, told := range stageWords {
+		if containsAny(text, told.words) {
+			return told.stage
+		}
 	}
-	if containsAny(text, []string{"in reply to end of data", "in reply to data", "after end of data", "after data", "our final data"}) {
-		return true
-	}
-	data := false
+	at := stageUnknown
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		command, sent := strings.CutPrefix(line, ">>> ")
 		switch reply, got := strings.CutPrefix(line, "<<< "); {
 		case sent:
-			data = command == "data" || command == "."
+			at = stageOf(command)
 		case line == "data":
-			data = true
+			at = stageContent
 		case got && findReplyAt(reply) == 0:
-			return data
+			return at
 		}
 	}
-	return data
+	return at
+}
+
+func stageOf(command string) stage {
+	switch verb, _, _ := strings.Cut(command, " "); verb {
+	case "mail", "helo", "ehlo":
+		return stageGreeting
+	case "rcpt":
+		return stageRecipient
+	case "data", ".":
+		return stageContent
+	}
+	return stageUnknown
+}
+
+// stageWords are those of Postfix, Exim, DragonFly and qmail, the recipient
+// first: a report on several hosts may tell of several stages.
+var stageWords = []struct {
+	stage stage
+	words []string
+}{
+	{stageRecipient, []string{"in reply to rcpt", "after rcpt", "after pipelined rcpt", "our rcpt to", "does not like recipient", "need rcpt", "no valid recipients"}},
+	{stageContent, []string{"in reply to end of data", "in reply to data", "after end of data", "after data", "after pipelined end of data", "our final data"}},
+	{stageGreeting, []string{
+		"in reply to mail from", "after mail from", "after pipelined mail from", "our mail from", "in reply to helo", "in reply to ehlo", "after helo", "after ehlo",
+		"after initial connection", "does not like sender", "connected to sender but sender was rejected", "but sender was rejected", "but greeting failed", "initial server greeting",
+	}},
 }

@@ -65,6 +65,10 @@ type ReportRecipient struct {
 	// accepted before it, as far as the words tell. "User unknown" at that point
 	// is what filters say.
 	AfterData bool
+	// BeforeRecipient tells that the sender or the sending host was refused before
+	// any recipient was named, as far as the words tell. What such a reply does
+	// not find is ours.
+	BeforeRecipient bool
 	// RetryUntil is when a delayed delivery will be given up; zero if not told.
 	RetryUntil time.Time
 }
