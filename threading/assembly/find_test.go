@@ -61,3 +61,19 @@ func TestParentBySubject(t *testing.T) {
 		})
 	}
 }
+
+func TestParentByQuote(t *testing.T) {
+	t.Parallel()
+	const text = "the seven wooden benches arrive on Thursday morning before the market opens"
+	for minute, want := range map[int]mailbox.RFCMessageID{30: "first.1@x", -30: ""} {
+		first := message("first.1@x", 0)
+		first.Subject, first.Body = "Benches", &mailbox.Body{Text: text}
+		for _, thread := range assemble(first, answer("second.2@x", minute, "Benches", "Fine with me.\n\n> "+text+"\n")) {
+			for _, m := range thread.Messages {
+				if m.ID == "second.2@x" && (m.Parent != want || want != "" && m.Level != mailbox.LevelMedium) {
+					t.Errorf("%d minutes: parent %q, level %v; want %q", minute, m.Parent, m.Level, want)
+				}
+			}
+		}
+	}
+}
