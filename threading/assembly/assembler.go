@@ -10,7 +10,10 @@ import (
 // Options are the choices of an [Assembler]. The zero value is a good one.
 type Options struct {
 	// Least is the weakest level of a link that is made. [mailbox.LevelNone]
-	// means [mailbox.LevelMedium]: weaker links are for people to confirm.
+	// means [mailbox.LevelMedium]: weaker links are for people to confirm. Lost by
+	// that are links by an opener alone or by quoted phrases alone, and what would
+	// be of medium level if the message did not name a parent that is missing, or
+	// if not nearly all other answers named theirs.
 	Least mailbox.Level
 }
 

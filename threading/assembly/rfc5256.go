@@ -25,6 +25,7 @@ type entry struct {
 	subject  string // base subject
 	reply    bool
 	parent   *entry
+	below    int // how many entries have it for a parent, while they are linked
 	children []*entry
 }
 
@@ -110,13 +111,13 @@ func link5256(messages []*mailbox.Message, root *entry) {
 		for _, id := range cited {
 			next := get(id)
 			if above != nil && next.parent == nil && !next.isAbove(above) {
-				next.parent = above
+				next.hang(above)
 			}
 			above = next
 		}
-		e.parent = nil
+		e.hang(nil)
 		if above != nil && !e.isAbove(above) {
-			e.parent = above
+			e.hang(above)
 		}
 	}
 	for _, e := range all {
@@ -127,8 +128,22 @@ func link5256(messages []*mailbox.Message, root *entry) {
 	}
 }
 
-// isAbove reports whether e is other or one of its ancestors.
+// hang makes parent, which may be nil, the parent of e.
+func (e *entry) hang(parent *entry) {
+	if e.parent != nil {
+		e.parent.below--
+	}
+	if e.parent = parent; parent != nil {
+		parent.below++
+	}
+}
+
+// isAbove reports whether e is other or one of its ancestors. What has nothing
+// below it is above nothing, which keeps long chains cheap.
 func (e *entry) isAbove(other *entry) bool {
+	if e.below == 0 {
+		return e == other
+	}
 	for ; other != nil; other = other.parent {
 		if other == e {
 			return true
