@@ -313,11 +313,14 @@ func (s *signs) mayReport() bool {
 		s.m.Header.Has("X-Failed-Recipients") || s.m.Header.Has("X-MS-Exchange-Message-Is-Ndr") || s.unreadSender()
 }
 
+// nameMarks are what people put between the words of an address.
+var nameMarks = strings.NewReplacer("-", "", "_", "", ".", "")
+
 // unreadSender: an address that nobody reads.
 func (s *signs) unreadSender() bool {
 	for _, a := range authors(s.m) {
 		local, _, _ := strings.Cut(strings.ToLower(a), "@")
-		switch strings.NewReplacer("-", "", "_", "", ".", "").Replace(local) {
+		switch nameMarks.Replace(local) {
 		case "noreply", "donotreply", "postmaster", "mailerdaemon", "maildaemon":
 			return true
 		}

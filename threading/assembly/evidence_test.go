@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,6 +29,12 @@ func threadIndex(conversation byte, path ...byte) string {
 func letter(id string, minute int, subject, text string, fields ...string) *mailbox.Message {
 	m := message(id, minute, fields...)
 	m.Subject, m.Body = subject, &mailbox.Body{Text: text}
+	return m
+}
+
+// inZone gives the Date of a message a zone, in hours east of Greenwich.
+func inZone(m *mailbox.Message, hours int) *mailbox.Message {
+	m.Date = m.Date.In(time.FixedZone("", hours*60*60))
 	return m
 }
 
@@ -57,7 +64,7 @@ func TestEvidence(t *testing.T) {
 	first := letter("first.1@x", 0, "Benches", benches)
 	var footers []*mailbox.Message
 	for i := range 6 {
-		footers = append(footers, letter(fmt.Sprintf("footer.%d@x", i), -60*(i+1), fmt.Sprint("Letter ", i), benches))
+		footers = append(footers, letter(fmt.Sprintf("footer.%d@x", i), i+1, fmt.Sprint("Letter ", i), benches))
 	}
 	tests := []struct {
 		name   string
@@ -89,7 +96,21 @@ func TestEvidence(t *testing.T) {
 			name: "quote under another subject, wanted", others: []*mailbox.Message{first}, answer: answer("a.2@x", 5, "Tables", quote), least: mailbox.LevelLow,
 			parent: "first.1@x", level: mailbox.LevelLow, rules: []string{"quoted_text"},
 		},
-		{name: "what everybody writes is no quote", others: append(footers, first), answer: answer("a.2@x", 5, "Benches", quote), parent: ""},
+		{name: "what everybody writes is no quote", others: append(footers, first), answer: answer("a.2@x", 60, "Benches", quote)},
+		{
+			name: "of two that are quoted the newest", others: []*mailbox.Message{first, letter("later.1@x", 10, "Benches", benches)},
+			answer: answer("a.2@x", 60, "Benches", quote), parent: "later.1@x", level: mailbox.LevelMedium, rules: []string{"quoted_text", "subject"},
+		},
+		{
+			name: "an opener alone", others: []*mailbox.Message{first}, least: mailbox.LevelLow,
+			answer: answer("a.2@x", 60, "Tables", "Fine.\n\nOn Mon, 02 Mar 2026 14:00:00 +0200, ann@example.com wrote:\n> something else\n"),
+			parent: "first.1@x", level: mailbox.LevelLow, rules: []string{"quote_opener"},
+		},
+		{
+			name: "an opener without a zone has that of who answers", others: []*mailbox.Message{first, letter("later.1@x", 120, "Benches", benches)},
+			answer: inZone(answer("a.2@x", 180, "Tables", opened("On Mon, Mar 2, 2026 at 2:00 PM Ann <ann@example.com> wrote:")), 2),
+			parent: "first.1@x", level: mailbox.LevelMedium, rules: []string{"quote_opener", "quoted_text"},
+		},
 		{
 			name: "opener with a zone, and quote", others: []*mailbox.Message{first},
 			answer: answer("a.2@x", 60, "Tables", opened("On Mon, 02 Mar 2026 14:00:00 +0200, ann@example.com wrote:")),

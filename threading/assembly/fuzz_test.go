@@ -2,6 +2,7 @@ package assembly_test
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -30,7 +31,8 @@ func FuzzAssemble(f *testing.F) {
 	})
 }
 
-// The time of one message, as ns/message, in chains of Re: Hello.
+// The time of one message, as ns/message, and what is kept of it, as B/message, in
+// pairs of question and answer, all of one subject, with texts of ordinary length.
 func BenchmarkAssemble(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprintf("messages=%d", n), func(b *testing.B) {
@@ -41,6 +43,7 @@ func BenchmarkAssemble(b *testing.B) {
 					all[i].Header = nil
 				}
 				all[i].Subject = "Re: Hello"
+				all[i].Body = &mailbox.Body{Text: fmt.Sprintf("Message %d says that %s.", i, benches)}
 			}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -52,6 +55,22 @@ func BenchmarkAssemble(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/message")
+			b.ReportMetric(retained(all), "B/message")
 		})
 	}
+}
+
+// retained returns the memory that an Assembler holds for each message.
+func retained(all []*mailbox.Message) float64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	a := assembly.New(assembly.Options{})
+	for _, m := range all {
+		a.Add(m)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(a)
+	return float64(after.HeapAlloc-before.HeapAlloc) / float64(len(all))
 }
