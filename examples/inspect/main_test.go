@@ -288,3 +288,26 @@ func TestFailures(t *testing.T) {
 		t.Errorf("error is %v, want context.Canceled", err)
 	}
 }
+
+// The commands that the README shows work as they stand there.
+func TestREADMECommands(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(readme)) {
+		args, found := strings.CutPrefix(strings.TrimSpace(line), "go run ./examples/inspect ")
+		if !found {
+			continue
+		}
+		n++
+		if got := inspected(t, conversation, strings.Fields(strings.ReplaceAll(args, "FILE…", "-"))...); len(got) == 0 {
+			t.Errorf("inspect %s prints nothing", args)
+		}
+	}
+	if n != 4 {
+		t.Errorf("%d commands, want 4", n)
+	}
+}
