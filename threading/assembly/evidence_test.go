@@ -38,6 +38,12 @@ func inZone(m *mailbox.Message, hours int) *mailbox.Message {
 	return m
 }
 
+// stranger makes somebody the author who has met nobody.
+func stranger(m *mailbox.Message) *mailbox.Message {
+	m.From, m.To = []mailbox.Address{{Address: "eve@example.net"}}, nil
+	return m
+}
+
 // placed returns where a message stands.
 func placed(t *testing.T, id mailbox.RFCMessageID, least mailbox.Level, all ...*mailbox.Message) assembly.Message {
 	t.Helper()
@@ -133,6 +139,14 @@ func TestEvidence(t *testing.T) {
 			name: "the opener tells which of two", others: []*mailbox.Message{first, letter("later.1@x", 10, "Benches", benches)},
 			answer: answer("a.2@x", 60, "Benches", opened("On Mon, 02 Mar 2026 12:00:00 +0000, ann@example.com wrote:")),
 			parent: "first.1@x", level: mailbox.LevelMedium, rules: []string{"quote_opener", "quoted_text"},
+		},
+		{
+			name: "a short subject on one list", others: []*mailbox.Message{letter("first.1@x", 0, "Hello", "", "List-Id", "<a.example.net>")},
+			answer: stranger(letter("a.2@x", 5, "Re: Hello", "", "List-Id", "<A.example.net>")), parent: "first.1@x", level: mailbox.LevelMedium, rules: []string{"subject"},
+		},
+		{
+			name: "a short subject on two lists", others: []*mailbox.Message{letter("first.1@x", 0, "Hello", "", "List-Id", "<a.example.net>")},
+			answer: stranger(letter("a.2@x", 5, "Re: Hello", "", "List-Id", "<b.example.net>")),
 		},
 		{
 			name: "part of a series, ids made together", others: []*mailbox.Message{letter("20260302.77-1-ann@x", 0, "[PATCH v2 0/2] Benches", "")},

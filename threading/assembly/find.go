@@ -17,7 +17,7 @@ type candidate struct {
 	part    bool // it begins the series of the answer
 	stem    bool // and their ids were made together
 	same    bool // base subject
-	met     bool // one wrote to the other
+	met     bool // one wrote to the other, or both to a list
 
 	level mailbox.Level
 	rank  int
@@ -128,8 +128,12 @@ func (c *candidate) set(level mailbox.Level, rank int, rules ...string) {
 	c.level, c.rank, c.rules = level, rank, rules
 }
 
-// met reports whether the writer of one of the messages got the other.
+// met reports whether the writer of one of the messages got the other, or both
+// wrote to the same list.
 func met(n, o *node) bool {
+	if n.list != 0 && n.list == o.list {
+		return true
+	}
 	return o.author != n.author && (slices.Contains(n.to, o.author) || slices.Contains(o.to, n.author))
 }
 

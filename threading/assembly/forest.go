@@ -167,7 +167,7 @@ func (a *Assembler) merge(copies []int32, claims map[name]bool) node {
 		n.inReplyTo = longer(n.inReplyTo, r.inReplyTo)
 		n.parentIDs = longer(n.parentIDs, r.parentIDs)
 		n.references = longer(n.references, r.references)
-		n.index = cmp.Or(n.index, r.index)
+		n.index, n.list = cmp.Or(n.index, r.index), cmp.Or(n.list, r.list)
 		n.to, n.openers = longer(n.to, r.to), longer(n.openers, r.openers)
 		n.own, n.quoted = longer(n.own, r.own), longer(n.quoted, r.quoted)
 	}
@@ -195,7 +195,7 @@ func (a *Assembler) compare(x, y *record) int {
 	return cmp.Or(
 		cmp.Compare(x.sent, y.sent), cmp.Compare(a.names.list[x.id], a.names.list[y.id]),
 		names(x.inReplyTo, y.inReplyTo), names(x.references, y.references), names(x.parentIDs, y.parentIDs),
-		cmp.Compare(x.zone, y.zone), cmp.Compare(x.author, y.author), cmp.Compare(x.authorName, y.authorName),
+		cmp.Compare(x.zone, y.zone), cmp.Compare(x.list, y.list), cmp.Compare(x.author, y.author), cmp.Compare(x.authorName, y.authorName),
 		slices.Compare(x.to, y.to), cmp.Compare(x.subject, y.subject), cmp.Compare(flag(x.prefixed), flag(y.prefixed)),
 		cmp.Compare(x.series.key, y.series.key), cmp.Compare(x.series.n, y.series.n), cmp.Compare(x.index, y.index),
 		slices.Compare(x.own, y.own), slices.Compare(x.quoted, y.quoted), slices.CompareFunc(x.openers, y.openers, opener.compare),

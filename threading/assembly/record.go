@@ -48,6 +48,8 @@ type record struct {
 
 	// author and authorName stand for the address and the display name of From.
 	author, authorName uint64
+	// list stands for the List-Id.
+	list uint64
 	// to are the addresses it went to, Reply-To left out, as hashes.
 	to []uint64
 
@@ -76,6 +78,9 @@ func (a *Assembler) read(m *mailbox.Message) record {
 		inReplyTo:  a.names.cited(m.InReplyTo()),
 		references: a.names.cited(m.References()),
 		index:      threadIndex(m),
+	}
+	if id := m.Header.Get("List-Id"); id != "" {
+		r.list = hash(strings.ToLower(id[:min(len(id), maxSubject)]))
 	}
 	r.readTime(m)
 	participants := a.readPeople(m, &r)
