@@ -80,8 +80,12 @@ func TestIndexIsNotScanned(t *testing.T) {
 			}
 			d := b.make(t)
 			store, db := migrated(t, d)
+			others := 20_000 // messages in each of ten other mailboxes
+			if d.Dialect == sqlstore.SQLite {
+				others = 2_000 // enough for its planner, and slow under the race detector
+			}
 			for i := range 10 {
-				fillIndex(t, store, db, d, mailbox.Ref{Tenant: "tenant", Mailbox: mailbox.MailboxID(fmt.Sprint("other ", i))}, 20_000)
+				fillIndex(t, store, db, d, mailbox.Ref{Tenant: "tenant", Mailbox: mailbox.MailboxID(fmt.Sprint("other ", i))}, others)
 			}
 			for i := range 100 {
 				if err := store.Index().Add(t.Context(), sentMessage(fleetRef, i)); err != nil {
