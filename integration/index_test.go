@@ -73,11 +73,11 @@ func fillIndex(t testing.TB, store *sqlstore.Store, db *sql.DB, d database, ref 
 func TestIndexIsNotScanned(t *testing.T) {
 	t.Parallel()
 	for _, b := range backends {
+		if b.name == "SQLite in memory" {
+			continue // its plans are those of SQLite in a file
+		}
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
-			if b.name == "SQLite in memory" {
-				t.Skip("has the plans of SQLite")
-			}
 			d := b.make(t)
 			store, db := migrated(t, d)
 			others := 20_000 // messages in each of ten other mailboxes

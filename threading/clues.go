@@ -1,6 +1,7 @@
 package threading
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,9 @@ func (a *answer) readClues() {
 	if a.at.IsZero() {
 		a.at = a.m.Date
 	}
-	a.cites = len(a.m.InReplyTo())+len(a.m.References()) > 0
+	a.cites = slices.ContainsFunc(append(a.m.InReplyTo(), a.m.References()...), func(id mailbox.RFCMessageID) bool {
+		return !isParticipant(a.m, id)
+	})
 	a.threadIndex, _ = ParseThreadIndex(a.m.Header.Get("Thread-Index"))
 	a.subject, a.answered = BaseSubject(subjectOf(a.m))
 	if !a.report() {

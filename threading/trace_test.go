@@ -39,6 +39,7 @@ func exchangeIndex(conversation byte, path ...byte) threading.ThreadIndex {
 func TestMatchTraces(t *testing.T) {
 	t.Parallel()
 	token := threading.Token([]byte("secret"), ref, "warehouse")
+	boats := "Two rowing boats with new oars lie ready at the southern pier for whoever comes first."
 	campaign := "This letter went to many people at once and says the same to each and every one of them."
 	sent := []threading.SentMessage{
 		{
@@ -55,6 +56,7 @@ func TestMatchTraces(t *testing.T) {
 		{Key: "campaign 1", Recipients: []string{"emil@gmail.com"}, Subject: "News", At: noon, Phrases: threading.Phrases(campaign)},
 		{Key: "campaign 2", Recipients: []string{"fred@gmail.com"}, Subject: "News", At: noon, Phrases: threading.Phrases(campaign)},
 		{Key: "campaign 3", Recipients: []string{"fred@gmail.com"}, Subject: "News", At: noon.Add(time.Minute), Phrases: threading.Phrases(campaign)},
+		{Key: "boats", Recipients: []string{"hans@gmail.com"}, Subject: "Boats", At: noon, Phrases: threading.Phrases(boats)},
 		{Key: "old", Recipients: []string{"gina@example.org"}, Subject: "Contract", At: noon.Add(-31 * 24 * time.Hour)},
 		{Key: "no time", Recipients: []string{"hugo@example.org"}, Subject: "Contract"},
 		{Key: "no subject", Recipients: []string{"ida@example.org"}, At: noon},
@@ -158,6 +160,11 @@ func TestMatchTraces(t *testing.T) {
 			name: "our text quoted in an answer to something else", lines: []string{"From: ben@example.org", "Subject: Re: A second warehouse", "In-Reply-To: <unknown@example.net>"}, text: "Yes.\n\n" + quoted(letter),
 			key: "warehouse", level: mailbox.LevelLow, rules: []string{"quoted_text", "subject", "known_participant"},
 		},
+		{
+			name: "an address where an id should be names nothing else", lines: []string{"From: ben@example.org", "Subject: Re: A second warehouse", "In-Reply-To: <BEN@example.org>"},
+			key: "warehouse", level: mailbox.LevelMedium, rules: []string{"subject", "known_participant"},
+		},
+		{name: "our text quoted by somebody at the same public service", lines: []string{"From: nobody@gmail.com", "Subject: Re: Boats"}, text: "No.\n" + quoted(boats)},
 		{
 			name: "our subject in an answer to something else", lines: []string{"From: ben@example.org", "Subject: Re: A second warehouse", "In-Reply-To: <unknown@example.net>"},
 			key: "warehouse", level: mailbox.LevelLow, rules: []string{"subject", "known_participant"},
