@@ -195,25 +195,11 @@ func causeText(diagnostic string) string {
 // whole: "rbl" is not in "marble".
 func says(text string, words []string) bool {
 	for _, w := range words {
-		if len(w) > 3 && strings.Contains(text, w) || len(w) <= 3 && containsWhole(text, w) {
+		if len(w) > 3 && strings.Contains(text, w) || len(w) <= 3 && hasWord(text, w) {
 			return true
 		}
 	}
 	return false
-}
-
-func containsWhole(text, word string) bool {
-	for {
-		i := strings.Index(text, word)
-		if i < 0 {
-			return false
-		}
-		end := i + len(word)
-		if (i == 0 || !isAlphanumeric(text[i-1])) && (end == len(text) || !isAlphanumeric(text[end])) {
-			return true
-		}
-		text = text[end:]
-	}
 }
 
 func containsAny(text string, words []string) bool {

@@ -195,31 +195,25 @@ func lastWords(clause string) string {
 
 // hasWord reports whether text holds w between two ends of words.
 func hasWord(text, w string) bool {
-	for from := 0; ; {
-		i := strings.Index(text[from:], w)
-		if i < 0 {
-			return false
-		}
-		i += from
-		if startsWord(text, i) && wordEnds(w, text[i+len(w):]) {
-			return true
-		}
-		from = i + len(w)
-	}
+	return hasBeginningWhere(text, w, func(rest string) bool { return wordEnds(w, rest) })
 }
 
 // hasBeginning reports whether a word in text begins with w.
 func hasBeginning(text, w string) bool {
+	return hasBeginningWhere(text, w, func(string) bool { return true })
+}
+
+func hasBeginningWhere(text, w string, ends func(rest string) bool) bool {
 	for from := 0; ; {
 		i := strings.Index(text[from:], w)
 		if i < 0 {
 			return false
 		}
 		i += from
-		if startsWord(text, i) {
+		from = i + len(w)
+		if startsWord(text, i) && ends(text[from:]) {
 			return true
 		}
-		from = i + len(w)
 	}
 }
 

@@ -2,6 +2,7 @@ package assembly_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,5 +84,25 @@ func TestReferencesOfAMegabyte(t *testing.T) {
 	}
 	if got := assembly.Format(assembly.References([]*mailbox.Message{message("00000000.ref@x", 0), long})); got != "(1 2)" {
 		t.Errorf("REFERENCES gives %s", got)
+	}
+}
+
+func TestReferencesDeepChain(t *testing.T) {
+	t.Parallel()
+	const n = 100_000
+	all := make([]*mailbox.Message, n)
+	for i := range all {
+		all[i] = message(fmt.Sprintf("%d.a@x", i), i, "In-Reply-To", fmt.Sprintf("<%d.a@x>", i-1))
+	}
+	all[0].Header = nil
+	for _, order := range []string{"in order", "reversed"} {
+		depth := 0
+		for nodes := assembly.References(all); len(nodes) == 1; nodes = nodes[0].Children {
+			depth++
+		}
+		if depth != n {
+			t.Errorf("%s: depth %d, want %d", order, depth, n)
+		}
+		slices.Reverse(all)
 	}
 }

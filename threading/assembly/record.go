@@ -3,6 +3,7 @@ package assembly
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"hash/fnv"
 	"io"
 	"slices"
 	"strings"
@@ -85,19 +86,14 @@ func (a *Assembler) read(m *mailbox.Message) record {
 	r.readTime(m)
 	participants := a.readPeople(m, &r)
 	r.id = a.names.of(identity(m, participants))
-	for _, f := range m.Header {
-		switch {
-		case strings.EqualFold(f.Name, "X-MS-Exchange-Parent-Message-Id"):
-			if ids := mailbox.ParseMessageIDs(f.Value); len(r.parentIDs) < maxCited {
-				r.parentIDs = append(r.parentIDs, a.names.cited(ids)...)
-			}
-		case strings.EqualFold(f.Name, "X-Microsoft-Original-Message-ID"),
-			strings.EqualFold(f.Name, "X-Google-Original-Message-ID"):
-			for _, id := range mailbox.ParseMessageIDs(f.Value) {
-				if len(r.aliases) < maxAliases && usable(id) {
-					r.aliases = append(r.aliases, a.names.of(id))
-				}
-			}
+	for _, v := range m.Header.Values("X-MS-Exchange-Parent-Message-Id") {
+		if len(r.parentIDs) < maxCited {
+			r.parentIDs = append(r.parentIDs, a.names.cited(mailbox.ParseMessageIDs(v))...)
+		}
+	}
+	for _, id := range threading.MessageIDs(m) {
+		if len(r.aliases) < maxAliases && usable(id) && id != a.names.list[r.id] {
+			r.aliases = append(r.aliases, a.names.of(id))
 		}
 	}
 	subject := m.Subject
@@ -256,11 +252,8 @@ func hashName(s string) uint64 {
 	return hash(strings.Join(words, " "))
 }
 
-// hash is FNV-1a (RFC 9923).
 func hash(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, s) // never fails
+	return h.Sum64()
 }
