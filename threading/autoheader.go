@@ -33,7 +33,8 @@ func is(words ...string) func(string) bool {
 
 // deskFields are set by help desks on everything that they send, the words of
 // their agents included: they refine, they do not prove. Longer names with one
-// of these beginnings count as well.
+// of these beginnings count as well. They are well known of these systems, not
+// verified.
 var deskFields = []string{
 	"x-zendesk", "x-freshdesk", "x-jira", "x-servicedesk", "x-otrs", "x-znuny", "x-rt-", "rt-ticket", "rt-originator",
 	"x-helpscout", "x-help-scout", "x-intercom", "x-frontapp", "x-hubspot", "x-servicenow", "x-sfdc", "x-kayako", "x-osticket", "x-helpdesk",
