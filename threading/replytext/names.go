@@ -26,8 +26,8 @@ func findAddress(s string) (address string, start, end int) {
 	for end < len(s) && addressByte(s[end]) {
 		end++
 	}
-	address = strings.Trim(s[start:end], ".'-")
-	if !strings.Contains(address, "@") || strings.HasSuffix(address, "@") {
+	address = strings.ToLower(strings.Trim(s[start:end], ".'-"))
+	if !strings.Contains(address, "@") || strings.HasSuffix(address, "@") || len(address) > maxAddress {
 		return "", -1, -1
 	}
 	start = bracket(s, start)
@@ -42,8 +42,12 @@ func findAddress(s string) (address string, start, end int) {
 			}
 		}
 	}
-	return strings.ToLower(address), start, end
+	return address, start, end
 }
+
+// maxAddress is the longest address there is, in bytes: 64 before the "@" and
+// 255 after it (RFC 5321, 4.5.3.1).
+const maxAddress = 64 + 1 + 255
 
 // bracket returns where the bracket before an address opens, if there is one.
 func bracket(s string, start int) int {
