@@ -51,7 +51,8 @@ type Config struct {
 	// Handler takes the events: answers, bounces, sends that went out or failed,
 	// mailboxes that need attention. It is called at least once for each event
 	// and must be safe for concurrent use; drop duplicates by Event.ID. An error
-	// makes the event come again, except for EventAccountState and EventAppAlarm.
+	// makes the event come again, except for EventAccountState, EventAppAlarm,
+	// EventLimitsDown and EventLimitsUp.
 	Handler func(ctx context.Context, e mailbox.Event) error
 
 	// Stores keep everything; what is nil is kept in memory and lost on restart.
@@ -60,10 +61,11 @@ type Config struct {
 	// bodies are read. Empty means inbox.PolicyMatched: answers only.
 	Policy inbox.Policy
 	// Calls configures the pace of calls to providers; the zero value keeps the
-	// published limits.
+	// published limits. Its Shared is Stores.Calls.
 	Calls quota.LimiterConfig
 	// Sends configures how much a mailbox may send; the zero value keeps
-	// cautious limits. Its Store is Stores.Sends.
+	// cautious limits. Its Store is Stores.Sends. OnStore of both makes the events
+	// EventLimitsDown and EventLimitsUp unless it is set.
 	Sends quota.SendsConfig
 	// Tenants returns the tenants whose mailboxes Run polls. Run requires it.
 	Tenants func(ctx context.Context) ([]mailbox.TenantID, error)
@@ -91,7 +93,8 @@ type Config struct {
 }
 
 // Stores are the host's stores. Each has a conformance suite for hosts that
-// bring their own.
+// bring their own. Calls is for several processes that serve the same mailboxes;
+// nil leaves each its own pace.
 type Stores struct {
 	Accounts connect.AccountStore
 	States   connect.StateStore
@@ -100,6 +103,7 @@ type Stores struct {
 	Inbox    inbox.Store
 	Index    threading.Index
 	Sends    quota.Store
+	Calls    quota.CallStore
 }
 
 func (s Stores) withDefaults() Stores {
@@ -174,6 +178,13 @@ func New(c Config) (*Client, error) {
 	}
 
 	client := &Client{Stores: c.Stores.withDefaults(), tenants: c.Tenants}
+	if c.Calls.OnStore == nil {
+		c.Calls.OnStore = c.limitsEvent("calls")
+	}
+	if c.Sends.OnStore == nil {
+		c.Sends.OnStore = c.limitsEvent("sends")
+	}
+	c.Calls.Shared = client.Stores.Calls
 	if client.Calls, err = quota.NewLimiter(c.Calls); err != nil {
 		return nil, err
 	}
@@ -189,6 +200,20 @@ func New(c Config) (*Client, error) {
 		return nil, err
 	}
 	return client, nil
+}
+
+// limitsEvent tells the host that a store of limits fails, or works again.
+func (c *Config) limitsEvent(store string) func(error) {
+	return func(err error) {
+		e := mailbox.Event{Kind: mailbox.EventLimitsDown, At: time.Now(), Store: store, Err: err}
+		if err == nil {
+			e.Kind = mailbox.EventLimitsUp
+		}
+		e.ID = fmt.Sprintf("%s:%s:%d", e.Kind, store, e.At.UnixMicro())
+		if err := c.Handler(context.Background(), e); err != nil {
+			c.Logger.Warn("handler failed", "kind", string(e.Kind), "error", err)
+		}
+	}
 }
 
 // wireRooms makes the rooms that work with connected mailboxes. They ask for the

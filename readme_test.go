@@ -19,7 +19,7 @@ func TestREADMEShowsCodeThatCompiles(t *testing.T) {
 		return regexp.MustCompile(`(?m)^[\t ]+`).ReplaceAllString(string(b), "")
 	}
 	var code strings.Builder
-	for _, name := range []string{"examples/minimal/main.go", "mailbox/sqlstore/example_test.go"} {
+	for _, name := range []string{"examples/minimal/main.go", "mailbox/sqlstore/example_test.go", "quota/example_test.go"} {
 		code.WriteString(read(name))
 	}
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read("README.md"), -1)

@@ -34,13 +34,18 @@ type world struct {
 
 func setup(t testing.TB, o gmailtest.Options, configs ...gmail.Config) *world {
 	t.Helper()
-	s := gmailtest.NewServer(t, o)
-	s.AddUser(gmailtest.User{Address: ann, Name: "Ann Example", Subject: "1001"})
-	s.AddUser(gmailtest.User{Address: bob, Name: "Bob Example"})
 	var c gmail.Config
 	if len(configs) > 0 {
 		c = configs[0]
 	}
+	return worldOn(t, gmailtest.NewServer(t, o), c)
+}
+
+// worldOn is a world with a fake that somebody else made.
+func worldOn(t testing.TB, s *gmailtest.Server, c gmail.Config) *world {
+	t.Helper()
+	s.AddUser(gmailtest.User{Address: ann, Name: "Ann Example", Subject: "1001"})
+	s.AddUser(gmailtest.User{Address: bob, Name: "Bob Example"})
 	c.Endpoints = gmail.EndpointsAt(s.URL())
 	p, err := gmail.New(c)
 	if err != nil {

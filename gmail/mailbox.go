@@ -100,12 +100,8 @@ func (m *Mailbox) Do(ctx context.Context, method string, req *http.Request) (*ht
 // call attaches to ctx what a request is and costs. c.Parallel is how many calls
 // the request holds, 0 meaning 1.
 func (m *Mailbox) call(ctx context.Context, c mailbox.Call) context.Context {
-	units, ok := m.provider.units[c.Method]
-	if !ok && c.Method != methodUserinfo {
-		units = unlisted
-	}
 	c.Ref, c.Provider, c.App = m.account.Ref, mailbox.Gmail, m.account.App
-	c.Units = units * max(c.Parallel, 1)
+	c.Units = m.provider.costs.Of(c.Method, max(c.Parallel, 1))
 	return gate.WithFailure(mailbox.WithCall(ctx, c))
 }
 

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
+	"github.com/mailtether/mailtether/quota"
 	"github.com/mailtether/mailtether/threading"
 	"github.com/mailtether/mailtether/tokenstore"
 )
@@ -193,4 +195,60 @@ func BenchmarkIndex(b *testing.B) {
 			})
 		})
 	}
+}
+
+// A decision about one more message, with as many sent in the last 24 hours, of
+// one mailbox or of many, by one caller or by eight.
+func BenchmarkDecide(b *testing.B) {
+	benchAll(b, func(b *testing.B, store *sqlstore.Store, d database) {
+		db, err := d.open()
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer db.Close()
+		for i, sent := range []int{0, 100, 2_000, 300_000} {
+			log := quota.Log{Tenant: "tenant", Kind: quota.LogTenant, Name: fmt.Sprint(i)}
+			fillLog(b, db, d, log, sent, time.Now())
+			if _, err := db.ExecContext(b.Context(), "ANALYZE"); err != nil {
+				b.Fatal(err)
+			}
+			decide := func(l quota.Log) error {
+				a, err := store.Sends().Decide(b.Context(), quota.Ask{
+					Entry: quota.Entry{Log: l, Key: "again", Recipients: 1},
+					Windows: []quota.Window{
+						{Per: quota.Horizon, Max: 1_000_000},
+						{Per: quota.Horizon, Max: 1_000_000, Recipients: true},
+						{Per: time.Minute, Max: 1_000_000},
+					},
+				})
+				if err == nil && !a.Allowed {
+					err = fmt.Errorf("refused: %+v", a)
+				}
+				return err
+			}
+			b.Run(fmt.Sprintf("%d-sent", sent), func(b *testing.B) {
+				for b.Loop() {
+					if err := decide(log); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			if sent > 0 {
+				continue
+			}
+			for _, mailboxes := range []int{1, 1000} {
+				b.Run(fmt.Sprintf("8-callers-%d-mailboxes", mailboxes), func(b *testing.B) {
+					b.SetParallelism(4) // two processors
+					var n atomic.Int64
+					b.RunParallel(func(p *testing.PB) {
+						for p.Next() {
+							if err := decide(limitsLog(int(n.Add(1)) % mailboxes)); err != nil {
+								b.Error(err)
+							}
+						}
+					})
+				})
+			}
+		}
+	})
 }

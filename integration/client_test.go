@@ -12,6 +12,7 @@ import (
 	"github.com/mailtether/mailtether/mailbox/outbox"
 	"github.com/mailtether/mailtether/outlook"
 	"github.com/mailtether/mailtether/outlook/outlooktest"
+	"github.com/mailtether/mailtether/quota"
 	"github.com/mailtether/mailtether/tokenstore"
 )
 
@@ -39,7 +40,10 @@ func TestClientsShareADatabase(t *testing.T) {
 				}},
 				Keys:    keys,
 				Handler: func(context.Context, mailbox.Event) error { return nil },
-				Stores:  mailtether.Stores{Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens(), Index: store.Index()},
+				Stores: mailtether.Stores{
+					Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens(),
+					Index: store.Index(), Sends: store.Sends(), Calls: store.Calls(),
+				},
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -91,6 +95,11 @@ func TestClientsShareADatabase(t *testing.T) {
 		fourth := client(key("new"))
 		microsoft.OAuth.ExpireAccess()
 		send(fourth, "4")
+
+		status, err := second.Sends.Status(t.Context(), quota.SendRequest{Ref: fleetRef, Provider: mailbox.Outlook})
+		if err != nil || status.Limits[0].Used != 4 {
+			t.Errorf("limits of another client: %+v, %v", status, err)
+		}
 
 		if err := fourth.Connect.Disconnect(t.Context(), fleetRef); err != nil {
 			t.Fatal(err)

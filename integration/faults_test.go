@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
+	"github.com/mailtether/mailtether/quota"
 	"github.com/mailtether/mailtether/threading"
 	"github.com/mailtether/mailtether/tokenstore"
 )
@@ -23,6 +24,8 @@ const canary = "canary"
 // operations are all calls of a store, by name, with a record that is there.
 func operations(s *sqlstore.Store) map[string]func(context.Context) error {
 	ref := mailbox.Ref{Tenant: "tenant", Mailbox: canary}
+	sent := quota.Entry{Log: quota.Log{Tenant: "tenant", Kind: quota.LogMailbox, Name: canary}, Key: canary, Recipients: 1}
+	calls := quota.CallKey{Provider: mailbox.Gmail, App: canary, Ref: ref}
 	return map[string]func(context.Context) error{
 		"Accounts.Get": func(ctx context.Context) error { _, err := s.Accounts().Get(ctx, ref); return err },
 		"Accounts.Put": func(ctx context.Context) error {
@@ -79,8 +82,29 @@ func operations(s *sqlstore.Store) map[string]func(context.Context) error {
 			_, err := s.Index().Forget(ctx, ref, time.Now())
 			return err
 		},
-		"Check":   s.Check,
-		"Migrate": s.Migrate,
+		"Sends.Decide": func(ctx context.Context) error {
+			_, err := s.Sends().Decide(ctx, quota.Ask{Entry: sent, Windows: []quota.Window{{Per: time.Hour, Max: 1}}})
+			return err
+		},
+		"Sends.Settle": func(ctx context.Context) error { return s.Sends().Settle(ctx, sent) },
+		"Sends.Remove": func(ctx context.Context) error { return s.Sends().Remove(ctx, sent.Log, canary) },
+		"Sends.Entries": func(ctx context.Context) error {
+			_, err := s.Sends().Entries(ctx, sent.Log, time.Time{})
+			return err
+		},
+		"Sends.State": func(ctx context.Context) error { _, err := s.Sends().State(ctx, sent.Log); return err },
+		"Sends.SetState": func(ctx context.Context) error {
+			_, err := s.Sends().SetState(ctx, sent.Log, quota.State{Document: []byte(canary)})
+			return err
+		},
+		"Calls.Enter": func(ctx context.Context) error {
+			_, err := s.Calls().Enter(ctx, quota.CallAsk{CallKey: calls, ID: canary, Slots: 1, MaxSlots: 1, TTL: time.Hour})
+			return err
+		},
+		"Calls.Leave": func(ctx context.Context) error { return s.Calls().Leave(ctx, calls, canary) },
+		"Calls.Pause": func(ctx context.Context) error { return s.Calls().Pause(ctx, calls, true, time.Hour) },
+		"Check":       s.Check,
+		"Migrate":     s.Migrate,
 	}
 }
 
@@ -123,7 +147,8 @@ func TestDatabaseSlow(t *testing.T) {
 			// A SQLite file can be read all the same, and the schema always.
 			reads := d.Dialect == sqlstore.SQLite && d.Conns > 1 &&
 				!strings.HasSuffix(name, "Put") && name != "Tokens.Delete" && name != "Tokens.Lock" && name != "States.Take" &&
-				name != "Index.Add" && name != "Index.Forget"
+				name != "Index.Add" && name != "Index.Forget" &&
+				!strings.HasPrefix(name, "Calls.") && (!strings.HasPrefix(name, "Sends.") || name == "Sends.Entries" || name == "Sends.State")
 			if reads || name == "Check" || name == "Migrate" {
 				continue
 			}
@@ -161,7 +186,8 @@ func blockWrites(t *testing.T, db *sql.DB, d database) (release func()) {
 	t.Cleanup(func() { conn.Close() })
 	statements := []string{"BEGIN IMMEDIATE"}
 	if d.Dialect == sqlstore.PostgreSQL {
-		statements = []string{"BEGIN", "LOCK TABLE mailtether_accounts, mailtether_states, mailtether_tokens, mailtether_leases, mailtether_sent, mailtether_sent_terms"}
+		statements = []string{"BEGIN", "LOCK TABLE mailtether_accounts, mailtether_states, mailtether_tokens, mailtether_leases, mailtether_sent, mailtether_sent_terms, " +
+			"mailtether_logs, mailtether_log_entries, mailtether_calls"}
 	}
 	exec := func(statement string) {
 		t.Helper()
@@ -324,6 +350,18 @@ func TestGarbage(t *testing.T) {
 		}
 		if good != 1 {
 			t.Errorf("List gave %d of the accounts before the damaged one, want 1", good)
+		}
+
+		for name, call := range operations(store) {
+			if !strings.HasPrefix(name, "Calls.") {
+				continue
+			}
+			if err := call(t.Context()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			exec(`UPDATE mailtether_calls SET document = $1`, []byte("\xff"+canary))
+			wantStorage(t, name+" of a damaged state", call(t.Context()))
+			exec(`DELETE FROM mailtether_calls`)
 		}
 
 		exec(`UPDATE mailtether_tokens SET sealed = $1 WHERE mailbox = '1'`, []byte(canary))

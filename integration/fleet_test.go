@@ -42,6 +42,8 @@ type worker struct {
 	LeaseTTL   time.Duration
 	Goroutines int
 	Watched    bool
+	// Limits makes it one that asks for places to send.
+	Limits *limitsFleet
 }
 
 var fleetRef = mailbox.Ref{Tenant: "tenant", Mailbox: "mailbox"}
@@ -61,6 +63,9 @@ func work(ctx context.Context, config string) error {
 	store, err := sqlstore.New(db, w.Database.Dialect, sqlstore.Options{LeaseTTL: w.LeaseTTL})
 	if err != nil {
 		return err
+	}
+	if w.Limits != nil {
+		return w.Limits.work(ctx, store, w)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = w.Goroutines + 8

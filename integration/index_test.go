@@ -166,6 +166,8 @@ func explain(t *testing.T, db *sql.DB, d database, s statement) string {
 		var values []string
 		for _, a := range s.args {
 			switch v := a.(type) {
+			case nil:
+				values = append(values, "NULL")
 			case []byte:
 				values = append(values, fmt.Sprintf("'\\x%x'", v))
 			default:

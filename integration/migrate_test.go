@@ -10,6 +10,8 @@ import (
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
+	"github.com/mailtether/mailtether/quota"
+	"github.com/mailtether/mailtether/threading"
 )
 
 func wantSchemaError(t *testing.T, err error, have, want int64) {
@@ -57,6 +59,9 @@ func TestMigrate(t *testing.T) {
 		wantSchemaError(t, err, 0, newest)
 		_, err = store.Index().Find(t.Context(), fleetRef)
 		wantSchemaError(t, err, 0, newest)
+		_, err = store.Sends().State(t.Context(), sendsLog)
+		wantSchemaError(t, err, 0, newest)
+		wantSchemaError(t, store.Calls().Pause(t.Context(), quota.CallKey{}, false, 0), 0, newest)
 		wantSchemaError(t, store.Check(t.Context()), 0, newest)
 
 		for range 2 {
@@ -101,6 +106,48 @@ func TestMigrateAtOnce(t *testing.T) {
 		wg.Wait()
 		if n, version := schemaVersions(t, shared); n != version {
 			t.Errorf("%d migrations up to version %d", n, version)
+		}
+	})
+}
+
+// A database of the version before gets the tables that it lacks, and keeps what
+// it has.
+func TestMigrateFromBefore(t *testing.T) {
+	t.Parallel()
+	onAll(t, func(t *testing.T, d database) {
+		before, db := migrated(t, d)
+		_, newest := schemaVersions(t, db)
+		if _, err := before.Tokens().Put(t.Context(), record(fleetRef, "sealed")); err != nil {
+			t.Fatal(err)
+		}
+		if err := before.Index().Add(t.Context(), sentMessage(fleetRef, 0)); err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range []string{
+			`DROP TABLE mailtether_logs`, `DROP TABLE mailtether_log_entries`, `DROP TABLE mailtether_calls`,
+			`DELETE FROM mailtether_schema WHERE version > 2`,
+		} {
+			if _, err := db.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		store := newStore(t, db, d, sqlstore.Options{})
+		_, err := store.Sends().Decide(t.Context(), sendAsk("key"))
+		wantSchemaError(t, err, 2, newest)
+		if rec, err := before.Tokens().Get(t.Context(), fleetRef); err != nil || string(rec.Sealed) != "sealed" {
+			t.Errorf("the code before: %q, %v", rec.Sealed, err)
+		}
+		if err := store.Migrate(t.Context()); err != nil {
+			t.Fatalf("Migrate: %v (%s)", err, unwrapped(err))
+		}
+		if rec, err := store.Tokens().Get(t.Context(), fleetRef); err != nil || string(rec.Sealed) != "sealed" {
+			t.Errorf("the token became %q, %v", rec.Sealed, err)
+		}
+		if found, err := store.Index().Find(t.Context(), fleetRef, threading.IDTerm(sentMessage(fleetRef, 0).IDs[0])); err != nil || len(found) != 1 {
+			t.Errorf("%d messages are left, %v", len(found), err)
+		}
+		if answer, err := store.Sends().Decide(t.Context(), sendAsk("key")); err != nil || !answer.Allowed {
+			t.Errorf("Decide: %+v, %v", answer, err)
 		}
 	})
 }

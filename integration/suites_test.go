@@ -7,6 +7,7 @@ import (
 	"github.com/mailtether/mailtether/mailbox/connect"
 	"github.com/mailtether/mailtether/mailbox/connect/connecttest"
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
+	"github.com/mailtether/mailtether/quota/quotatest"
 	"github.com/mailtether/mailtether/threading"
 	"github.com/mailtether/mailtether/threading/threadingtest"
 	"github.com/mailtether/mailtether/tokenstore"
@@ -43,6 +44,18 @@ func TestSuites(t *testing.T) {
 				threadingtest.TestIndex(t, func(t *testing.T) threading.Index {
 					store, _ := migrated(t, b.make(t))
 					return store.Index()
+				})
+			})
+			t.Run("sends", func(t *testing.T) {
+				quotatest.Run(t, func(t *testing.T) quotatest.Harness {
+					store, _ := migrated(t, b.make(t))
+					return quotatest.Harness{Store: store.Sends()}
+				})
+			})
+			t.Run("calls", func(t *testing.T) {
+				quotatest.RunCalls(t, func(t *testing.T) quotatest.CallHarness {
+					store, _ := migrated(t, b.make(t))
+					return quotatest.CallHarness{Store: store.Calls()}
 				})
 			})
 			t.Run("leases", func(t *testing.T) {

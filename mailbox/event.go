@@ -28,8 +28,8 @@ type Event struct {
 	Key string `json:"key,omitempty"`
 	// Sent is set for EventSent.
 	Sent *Sent `json:"sent,omitempty"`
-	// Err explains EventSendFailed, EventSendUnknown, EventSetAside and
-	// EventAccountState. It is not stored with the event.
+	// Err explains EventSendFailed, EventSendUnknown, EventSetAside,
+	// EventAccountState and EventLimitsDown. It is not stored with the event.
 	Err error `json:"-"`
 	// State is set for EventAccountState, and Cause as far as it is known.
 	State AccountState `json:"state,omitempty"`
@@ -37,6 +37,8 @@ type Event struct {
 	// App and Provider are set for EventAppAlarm, which has no Mailbox.
 	App      string       `json:"app,omitempty"`
 	Provider ProviderName `json:"provider,omitempty"`
+	// Store is set for EventLimitsDown and EventLimitsUp: "sends" or "calls".
+	Store string `json:"store,omitempty"`
 }
 
 // EventKind is the kind of an [Event]. The values are stable.
@@ -74,6 +76,12 @@ const (
 	// because its secret has expired. All its mailboxes stay connected and wait;
 	// no user can mend it. It comes once for each app and cause a day.
 	EventAppAlarm EventKind = "app_alarm"
+	// EventLimitsDown: a store of limits fails with Err. As configured, nothing is
+	// sent, or each process keeps the limits alone. It has no Mailbox and no Tenant,
+	// and comes once until EventLimitsUp.
+	EventLimitsDown EventKind = "limits_down"
+	// EventLimitsUp: that store works again.
+	EventLimitsUp EventKind = "limits_up"
 )
 
 // Verdict says what kind of message it is, and why.

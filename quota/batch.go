@@ -16,11 +16,11 @@ import (
 // that starts with "--" ends it. Inside a part is JSON, which holds no such
 // lines.
 type partWatch struct {
-	date    string // Date header of the whole answer
-	line    []byte // the line that is being read, as far as it is kept
-	status  int    // of the part that is being read; 0 outside of parts
-	headers bool   // its headers are being read
-	retry   string // its Retry-After header
+	date    string      // Date header of the whole answer
+	line    []byte      // the line that is being read, as far as it is kept
+	status  int         // of the part that is being read; 0 outside of parts
+	headers bool        // its headers are being read
+	header  http.Header // what its headers say about when to try again
 	body    []byte
 	found   []refusal
 	refused bool // a part was refused
@@ -31,6 +31,8 @@ const (
 	// maxLine and maxPart bound what is kept of a part.
 	maxLine = 4 << 10
 	maxPart = 16 << 10
+	// maxWhen bounds the headers that are kept of a part.
+	maxWhen = 8
 )
 
 // write takes the next bytes of the answer and returns the refusals that they
@@ -71,8 +73,12 @@ func (w *partWatch) endLine() {
 	case w.headers && len(line) == 0:
 		w.headers = false
 	case w.headers:
-		if name, value, ok := bytes.Cut(line, []byte{':'}); ok && bytes.EqualFold(name, []byte("Retry-After")) {
-			w.retry = string(value)
+		name, value, _ := bytes.Cut(line, []byte{':'})
+		if key := string(name); saysWhen(key) && len(w.header) < maxWhen {
+			if w.header == nil {
+				w.header = make(http.Header, 1)
+			}
+			w.header.Set(key, string(bytes.TrimSpace(value)))
 		}
 	case len(w.body)+len(line) < maxPart:
 		w.body = append(append(w.body, line...), '\n')
@@ -83,10 +89,12 @@ func (w *partWatch) endPart() {
 	refused := w.status == http.StatusTooManyRequests || w.status == http.StatusServiceUnavailable ||
 		w.status == http.StatusForbidden && parseAPIError(w.body).isRateLimit()
 	if refused {
-		h := http.Header{"Date": {w.date}, "Retry-After": {w.retry}}
-		wait, scope, _ := ParseRetryAfter(h, w.body, time.Now())
-		w.found = append(w.found, refusal{scope, wait})
+		if w.header == nil {
+			w.header = make(http.Header, 1)
+		}
+		w.header.Set("Date", w.date)
+		w.found = append(w.found, refusalIn(w.header, w.body, time.Now()))
 		w.refused = true
 	}
-	w.status, w.headers, w.retry, w.body = 0, false, "", w.body[:0]
+	w.status, w.headers, w.header, w.body = 0, false, nil, w.body[:0]
 }

@@ -69,7 +69,7 @@ func BenchmarkLimiter(b *testing.B) {
 func BenchmarkDecision(b *testing.B) {
 	for _, sent := range []int{0, 100, 2000} {
 		s, err := quota.NewSends(quota.SendsConfig{Providers: map[mailbox.ProviderName]quota.SendLimits{
-			"test": {Messages: sent + 1, Recipients: 2*sent + 2, PerMinute: 30, Gap: time.Microsecond},
+			"test": {Messages: sent + 1, Recipients: 2*sent + 2, PerMessage: 2, PerMinute: 30, Gap: time.Microsecond},
 		}})
 		if err != nil {
 			b.Fatal(err)
@@ -101,6 +101,16 @@ func BenchmarkDecision(b *testing.B) {
 				}
 			}
 		})
+		b.Run(fmt.Sprintf("check/%d-sent", sent), func(b *testing.B) {
+			r := request("another", 1)
+			r.At = now
+			b.ReportAllocs()
+			for b.Loop() {
+				if d, err := s.Check(ctx, r); err != nil || !d.Allowed {
+					b.Fatal(d, err)
+				}
+			}
+		})
 		b.Run(fmt.Sprintf("refused/%d-sent", sent), func(b *testing.B) {
 			r := request("the one that fits", 1)
 			r.At = now
@@ -119,7 +129,7 @@ func BenchmarkDecision(b *testing.B) {
 }
 
 // BenchmarkMemory reports the memory of idle state per mailbox: a limiter's, and
-// that of a day with 40 messages.
+// that of a day with 30 messages.
 func BenchmarkMemory(b *testing.B) {
 	const mailboxes = 10_000
 	measure := func(b *testing.B, fill func() any) {
@@ -156,9 +166,9 @@ func BenchmarkMemory(b *testing.B) {
 			store := quota.NewMemory()
 			now := time.Now()
 			for i := range mailboxes {
-				for j := range 40 {
-					e := quota.Entry{Ref: mailbox.Ref{Tenant: "t", Mailbox: mailbox.MailboxID(strconv.Itoa(i))}, Recipients: 1}
-					e.Key = fmt.Sprintf("00000000-0000-4000-8000-%012d", i*40+j)
+				for j := range 30 {
+					e := quota.Entry{Log: quota.Log{Tenant: "t", Kind: quota.LogMailbox, Name: strconv.Itoa(i)}, Recipients: 1}
+					e.Key = fmt.Sprintf("00000000-0000-4000-8000-%012d", i*30+j)
 					e.At = now.Add(time.Duration(j) * time.Minute)
 					if _, err := store.Decide(context.Background(), quota.Ask{Entry: e}); err != nil {
 						b.Fatal(err)

@@ -2,43 +2,50 @@ package quota
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// bucket keeps a Budget. The zero value has no limit.
-//
-// A token bucket of burst b and rate r lets at most b + r·t pass in any span t.
-// With r = (Units-Burst)/Per that is Units in any span of Per.
+// bucket keeps a Budget in the memory of a limiter. The zero value has no limit.
 type bucket struct {
-	lim *rate.Limiter
+	budget Budget
+	flow   *rate.Limiter // nil without a burst
+	spent  unitSteps
 }
 
-// newBucket makes a bucket for a share of the budget.
-func newBucket(b Budget, share float64) bucket {
-	if b.Units == Unlimited {
+func newBucket(b Budget) bucket {
+	switch {
+	case b.Units == Unlimited:
 		return bucket{}
+	case b.Burst == 0:
+		return bucket{budget: b}
 	}
-	perSecond := share * float64(b.Units-b.Burst) / b.Per.Seconds()
-	return bucket{rate.NewLimiter(rate.Limit(perSecond), max(1, int(share*float64(b.Burst))))}
+	return bucket{budget: b, flow: rate.NewLimiter(rate.Limit(float64(b.Units)/b.Per.Seconds()), b.Burst)}
 }
 
-// readyAt returns when a call of n units can go after others of ahead units. A
-// time that is not after now means at once.
-func (b bucket) readyAt(now time.Time, ahead, n int) time.Time {
-	if b.lim == nil || n == 0 {
+// readyAt returns when a call of n units that leaves keep units can go after
+// others of ahead units. A time that is not after now means at once.
+func (b *bucket) readyAt(now time.Time, ahead, n, keep int) time.Time {
+	if b.budget.Units == 0 || n == 0 {
 		return now
 	}
-	missing := float64(ahead) + float64(min(n, b.lim.Burst())) - b.lim.TokensAt(now)
+	at := now
+	if micros := now.UnixMicro(); len(b.spent) > 0 {
+		if ready := b.spent.readyAt(b.budget.Units, ahead+n+keep, micros); ready > micros {
+			at = time.UnixMicro(ready)
+		}
+	}
+	if b.flow == nil {
+		return at
+	}
+	missing := float64(ahead) + float64(min(n+keep, b.budget.Burst)) - b.flow.TokensAt(now)
 	if missing <= 0 {
-		return now
+		return at
 	}
-	seconds := missing / float64(b.lim.Limit())
-	if seconds > forever.Seconds() {
-		return now.Add(forever)
-	}
-	return now.Add(time.Duration(math.Ceil(seconds*1e6)) * time.Microsecond)
+	seconds := min(missing/float64(b.flow.Limit()), forever.Seconds())
+	return later(at, now.Add(time.Duration(math.Ceil(seconds*1e6))*time.Microsecond))
 }
 
 // forever bounds computed waits so that they never overflow a time.
@@ -46,86 +53,88 @@ const forever = 365 * 24 * time.Hour
 
 // take spends n units that readyAt found, going into debt for what exceeds the
 // burst.
-func (b bucket) take(now time.Time, n int) {
-	if b.lim == nil || n == 0 || b.lim.AllowN(now, n) {
+func (b *bucket) take(now time.Time, n int) {
+	if b.budget.Units == 0 || n == 0 {
 		return
 	}
-	for burst := b.lim.Burst(); n > 0; n -= burst {
-		b.lim.ReserveN(now, min(n, burst))
+	b.spent = b.spent.take(b.budget.Per, n, now.UnixMicro())
+	if b.flow == nil || b.flow.AllowN(now, n) {
+		return
+	}
+	for n > 0 {
+		b.flow.ReserveN(now, min(n, b.budget.Burst))
+		n -= b.budget.Burst
 	}
 }
 
 // full reports whether the bucket holds nothing worth remembering.
-func (b bucket) full(now time.Time) bool {
-	return b.lim == nil || b.lim.TokensAt(now) >= float64(b.lim.Burst())
+func (b *bucket) full(now time.Time) bool {
+	return !b.spent.counts(now.UnixMicro()) && (b.flow == nil || b.flow.TokensAt(now) >= float64(b.budget.Burst))
+}
+
+// unitSteps are the units that were used of a budget, by time.
+type unitSteps []unitStep
+
+// unitStep is how many units were used in a step of time.
+type unitStep struct {
+	ends  int64 // when they no longer count
+	units int64
 }
 
 const (
-	dayStep  = 15 * time.Minute
-	daySteps = int64(24*time.Hour/dayStep) + 1 // the current step is not over yet
+	// stepsPer is how many steps a span is counted in.
+	stepsPer = 96
+	// maxUnitSteps bounds the steps of a budget. A budget whose Per never changes
+	// has at most stepsPer+1.
+	maxUnitSteps = 128
 )
 
-// dayCounter counts units over the last 24 hours in steps of dayStep. The zero
-// value has no limit. Unlike a bucket it does not spread the units over the
-// day: a backfill may use them as fast as the minute's budget allows.
-type dayCounter struct {
-	max   int
-	used  int
-	step  int64 // the newest step
-	steps []int // see at
+// counts reports whether any units still count.
+func (s unitSteps) counts(now int64) bool {
+	return len(s) > 0 && s[len(s)-1].ends > now
 }
 
-// at returns the count of a step, also of one just before 1970.
-func (d *dayCounter) at(step int64) *int { return &d.steps[(step+daySteps)%daySteps] }
-
-func newDayCounter(units int, share float64) dayCounter {
-	if units == Unlimited {
-		return dayCounter{}
-	}
-	return dayCounter{max: max(1, int(share*float64(units))), steps: make([]int, daySteps)}
-}
-
-// advance forgets the steps that have left the last 24 hours. A clock that runs
-// backwards forgets nothing.
-func (d *dayCounter) advance(now time.Time) {
-	step := now.UnixNano() / int64(dayStep)
-	if step <= d.step {
-		return
-	}
-	if step-d.step >= daySteps {
-		clear(d.steps)
-		d.used = 0
-	} else {
-		for s := d.step + 1; s <= step; s++ {
-			d.used -= *d.at(s)
-			*d.at(s) = 0
+// readyAt returns when n of units are left, or all of them if that is less, at
+// the earliest now.
+func (s unitSteps) readyAt(units, n int, now int64) int64 {
+	excess := int64(min(n, units) - units)
+	for _, st := range s {
+		if st.ends > now {
+			excess += st.units
 		}
 	}
-	d.step = step
-}
-
-func (d *dayCounter) readyAt(now time.Time, n int) time.Time {
-	if d.max == 0 || n == 0 {
-		return now
-	}
-	d.advance(now)
-	excess := d.used + min(n, d.max) - d.max
-	if excess <= 0 {
-		return now
-	}
-	for s := d.step - daySteps + 1; s <= d.step; s++ {
-		if excess -= *d.at(s); excess <= 0 {
-			return time.Unix(0, (s+daySteps)*int64(dayStep))
+	ready := now
+	for _, st := range s {
+		if excess <= 0 {
+			break
+		}
+		if st.ends > now {
+			excess -= st.units
+			ready = st.ends
 		}
 	}
-	return now // not reached: the steps add up to used
+	return ready
 }
 
-func (d *dayCounter) take(now time.Time, n int) {
-	if d.max == 0 {
-		return
+// take adds n units that count for per, and drops those that no longer count.
+func (s unitSteps) take(per time.Duration, n int, now int64) unitSteps {
+	old := 0
+	for old < len(s) && s[old].ends <= now {
+		old++
 	}
-	d.advance(now)
-	*d.at(d.step) += n
-	d.used += n
+	s = slices.Delete(s, 0, old)
+	step := max(1, (per.Microseconds()+stepsPer-1)/stepsPer)
+	ends := min((now/step+1+stepsPer)*step, maxMicros) // stepsPer steps after this one
+	if k := len(s); k > 0 {
+		ends = max(ends, s[k-1].ends) // a clock that runs backwards frees nothing
+		if s[k-1].ends == ends {
+			s[k-1].units = min(s[k-1].units+int64(n), maxMicros)
+			return s
+		}
+		if k == maxUnitSteps {
+			s[1].units = min(s[0].units+s[1].units, maxMicros)
+			s = slices.Delete(s, 0, 1)
+		}
+	}
+	return append(s, unitStep{ends, int64(n)})
 }

@@ -16,8 +16,10 @@ import (
 func ExampleSends() {
 	ctx := context.Background()
 	clock := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) // a host leaves Now out
+	limits := quota.DefaultSendLimits(mailbox.Gmail)
+	limits.Messages, limits.Gap = 2, 30*time.Second
 	sends, err := quota.NewSends(quota.SendsConfig{
-		Providers: map[mailbox.ProviderName]quota.SendLimits{mailbox.Gmail: {Messages: 2, Gap: 30 * time.Second}},
+		Providers: map[mailbox.ProviderName]quota.SendLimits{mailbox.Gmail: limits},
 		Now:       func() time.Time { return clock },
 	})
 	if err != nil {
@@ -94,4 +96,92 @@ func ExampleParseRetryAfter() {
 	body := []byte(`{"error":{"code":429,"message":"User-rate limit exceeded.  Retry after 2024-11-12T11:16:42.247Z (Mail sending)"}}`)
 	fmt.Println(quota.ParseRetryAfter(header, body, time.Now()))
 	// Output: 15m0.247s sending true
+}
+
+// A host knows what kind of account a mailbox is, and where its owner lives.
+func ExampleSendsConfig() {
+	type row struct {
+		Kind quota.Preset
+		Zone string
+	}
+	rowOf := func(mailbox.Ref) row { return row{quota.PresetNewDomain, "Europe/Vienna"} } // from the host's database
+	config := quota.SendsConfig{
+		Limits: func(ref mailbox.Ref, _ mailbox.ProviderName) quota.SendLimits {
+			row := rowOf(ref)
+			limits := row.Kind.Limits()
+			limits.Zone = row.Zone
+			limits.Hours = []quota.Hours{quota.Weekdays(quota.At(9, 0), quota.At(17, 30))}
+			return limits
+		},
+		RecipientDomain: quota.GroupLimits{PerMinute: 10},
+	}
+	clock := time.Date(2026, 3, 27, 16, 29, 30, 0, time.UTC) // Friday evening, before clocks change
+	config.Now = func() time.Time { return clock }
+	sends, err := quota.NewSends(config)
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	request := quota.SendRequest{
+		Ref:      mailbox.Ref{Tenant: "acme", Mailbox: "sales"},
+		Provider: mailbox.Gmail, Key: "welcome-1", From: "ann@new.example", To: []string{"ben@example.com"},
+	}
+	clock = clock.Add(time.Hour)
+	decision, err := sends.Check(ctx, request)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(decision.Reasons[0].Text, decision.NotBefore)
+
+	times, err := sends.Forecast(ctx, request, 100)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("100 messages would be out on", times[99].Format(time.DateOnly))
+	// Output:
+	// Outside of the sending hours, which begin Monday 09:00. 2026-03-30 07:00:00 +0000 UTC
+	// 100 messages would be out on 2026-04-01
+}
+
+// A mailbox slows down when too much of its mail bounces, and says so.
+func ExampleSends_Signal() {
+	clock := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	limits := quota.DefaultSendLimits(mailbox.Gmail)
+	limits.Messages, limits.PerMinute = 100, 100
+	sends, err := quota.NewSends(quota.SendsConfig{
+		Providers: map[mailbox.ProviderName]quota.SendLimits{mailbox.Gmail: limits},
+		Now:       func() time.Time { return clock },
+	})
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	ref := mailbox.Ref{Tenant: "acme", Mailbox: "sales"}
+	for i := range 100 {
+		clock = clock.Add(time.Minute)
+		place, _, err := sends.Reserve(ctx, quota.SendRequest{Ref: ref, Provider: mailbox.Gmail, Key: fmt.Sprint(i)})
+		if err != nil {
+			panic(err)
+		}
+		if err := sends.Commit(ctx, place); err != nil {
+			panic(err)
+		}
+	}
+	for i := range 6 { // the inbox tells of each bounce by itself
+		change, err := sends.Signal(ctx, quota.Signal{Ref: ref, Provider: mailbox.Gmail, Kind: quota.SignalBounce, ID: fmt.Sprint("bounce-", i)})
+		if err != nil {
+			panic(err)
+		}
+		if change != nil {
+			fmt.Printf("from %.0f %% to %.0f %%: %s\n", 100*change.From, 100*change.To, change.Reason())
+		}
+	}
+	status, err := sends.Status(ctx, quota.SendRequest{Ref: ref, Provider: mailbox.Gmail})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(status.Decision.Reasons[0].Text)
+	// Output:
+	// from 100 % to 50 %: 5 % of the messages of 24 hours bounced
+	// Slowed down until Saturday 10:40 because 5 % of the messages of 24 hours bounced: 100 of 50 messages of the last 24 hours are used.
 }

@@ -31,3 +31,10 @@ func (m *Memory) Size() (mailboxes, entries int) {
 	}
 	return len(m.logs), entries
 }
+
+// Size returns how many states the store holds.
+func (m *CallMemory) Size() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.states)
+}

@@ -17,7 +17,8 @@ const (
 )
 
 // gate holds calls back after a refusal, then lets them in again one by one.
-// There is one per mailbox, one for the sends of a mailbox, one per app.
+// There is one per mailbox, one for the sends of a mailbox, one for the sends of
+// a tenant, one per app.
 type gate struct {
 	until    time.Time // nothing goes before
 	strikes  int       // refusals in a row, each episode counted once
@@ -65,6 +66,18 @@ func (g *gate) refused(now time.Time, epoch uint32, wait time.Duration) bool {
 	return true
 }
 
+// pausedElsewhere takes over a pause that another process met. It adds no strike:
+// that process counts it. It reports whether the pause grew by more than waits
+// are exact to.
+func (g *gate) pausedElsewhere(now time.Time, wait time.Duration) bool {
+	until := now.Add(wait)
+	if until.Sub(g.until) < 10*time.Millisecond {
+		return false
+	}
+	g.until, g.width = until, 1
+	return true
+}
+
 // passed widens a slow restart after a call of the present epoch went well, and
 // ends it at the limit.
 func (g *gate) passed(epoch uint32, limit int) {
@@ -91,6 +104,7 @@ func jitter(d time.Duration) time.Duration {
 
 // refusal is what an answer says about limits.
 type refusal struct {
-	scope mailbox.Scope
-	wait  time.Duration // 0: not named
+	scope      mailbox.Scope
+	wait       time.Duration // 0: not named
+	concurrent bool          // too many calls at once
 }

@@ -2,6 +2,7 @@ package quota_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -69,7 +70,7 @@ func TestLanesAcrossMailboxesOfAnApp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		base := &server{}
-		rt := limiter(t, quota.Limits{App: quota.Budget{Units: 70, Per: time.Minute, Burst: 10}, BackfillShare: 1}).Transport(base)
+		rt := limiter(t, quota.Limits{App: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}, BackfillShare: 1}).Transport(base)
 		mustSend(t, rt, named(call("x", mailbox.LaneLive, 10), "first"))
 		var wg sync.WaitGroup
 		for i, lane := range []mailbox.Lane{mailbox.LaneBackfill, mailbox.LaneLive, mailbox.LaneBackfill, mailbox.LaneSend, mailbox.LaneLive, mailbox.LaneSend} {
@@ -112,8 +113,8 @@ func TestBackfillLeavesRoomForLiveCalls(t *testing.T) {
 		stop()
 		wg.Wait()
 		backfill := mostIn(time.Minute, base.log, func(c mailbox.Call) bool { return c.Lane == mailbox.LaneBackfill })
-		if backfill > 300 || backfill < 250 {
-			t.Errorf("backfill used %d units in a minute, want about 300", backfill)
+		if backfill > 600 || backfill < 450 {
+			t.Errorf("backfill used %d units in a minute, want what live calls leave of 600", backfill)
 		}
 		if base.widest > 4 {
 			t.Errorf("%d in flight", base.widest)
@@ -149,8 +150,8 @@ func TestSmallCallsDoNotOvertake(t *testing.T) {
 		limits quota.Limits
 		second string // mailbox of the later call
 	}{
-		"mailbox": {quota.Limits{Mailbox: quota.Budget{Units: 70, Per: time.Minute, Burst: 10}}, "a"},
-		"app":     {quota.Limits{App: quota.Budget{Units: 70, Per: time.Minute, Burst: 10}}, "b"},
+		"mailbox": {quota.Limits{Mailbox: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}}, "a"},
+		"app":     {quota.Limits{App: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}}, "b"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -170,6 +171,107 @@ func TestSmallCallsDoNotOvertake(t *testing.T) {
 				if got := base.methods(); !slices.Equal(got, want) {
 					t.Errorf("order %q, want %q", got, want)
 				}
+			})
+		})
+	}
+}
+
+// A mailbox that live calls keep busy all the time still gets some backfill
+// done, and sends are let through at once.
+func TestNoLaneStandsStill(t *testing.T) {
+	t.Parallel()
+	for name, l := range map[string]quota.Limits{
+		"slots": {Concurrency: 2},
+		"units": {Mailbox: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				base := &server{took: time.Second}
+				rt := limiter(t, l).Transport(base)
+				ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
+				defer stop()
+				var wg sync.WaitGroup
+				for lane, callers := range map[mailbox.Lane]int{mailbox.LaneLive: 5, mailbox.LaneBackfill: 2} {
+					for range callers {
+						wg.Go(func() {
+							for ctx.Err() == nil {
+								_, err := send(ctx, rt, call("a", lane, 1))
+								if errors.Is(err, context.DeadlineExceeded) {
+									return // the ten minutes are nearly over
+								}
+								if err != nil {
+									t.Error(err)
+								}
+							}
+						})
+					}
+				}
+				for range 20 {
+					time.Sleep(29 * time.Second)
+					start := time.Now()
+					mustSend(t, rt, call("a", mailbox.LaneSend, 1))
+					if wait := time.Since(start); wait > 3*time.Second { // one call of another lane, and its own
+						t.Errorf("a send took %v", wait)
+					}
+				}
+				wg.Wait()
+				lanes := make(map[mailbox.Lane]int)
+				for _, a := range base.log {
+					lanes[a.call.Lane]++
+				}
+				if n := lanes[mailbox.LaneBackfill]; n < 15 || n > 40 {
+					t.Errorf("%d backfill calls went in 10 minutes, want at least every half minute one (and %d live ones)", n, lanes[mailbox.LaneLive])
+				}
+			})
+		})
+	}
+}
+
+// A backfill alone uses the whole budget, as far as the size of its calls and its
+// reserve for others allow, and never more.
+func TestBackfillUsesTheBudget(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		parallel int
+		least    float64
+	}{{1, 0.95}, {5, 0.95}, {10, 0.95}, {25, 0.9}} {
+		t.Run(fmt.Sprint(tt.parallel), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const minutes = 20
+				base := &server{took: 300 * time.Millisecond}
+				lim, err := quota.NewLimiter(quota.LimiterConfig{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				rt := lim.Transport(base)
+				c := call("a", mailbox.LaneBackfill, quota.GmailCosts().Of("gmail.users.messages.get", tt.parallel))
+				c.Provider, c.Parallel = mailbox.Gmail, tt.parallel
+				start := time.Now()
+				var wg sync.WaitGroup
+				for range max(1, 8/tt.parallel) {
+					wg.Go(func() {
+						for time.Since(start) < minutes*time.Minute {
+							mustSend(t, rt, c)
+						}
+					})
+				}
+				wg.Wait()
+				used := 0
+				for _, a := range base.log {
+					if a.at.Sub(start) < minutes*time.Minute {
+						used += a.call.Units
+					}
+				}
+				part := float64(used) / (6000 * minutes)
+				if part < tt.least {
+					t.Errorf("%.1f %% of the budget is used, want %.0f %%", 100*part, 100*tt.least)
+				}
+				if most := mostIn(time.Minute, base.log, func(mailbox.Call) bool { return true }); most > 6000 {
+					t.Errorf("used %d units in a minute", most)
+				}
+				t.Logf("%.1f %% of the budget", 100*part)
 			})
 		})
 	}

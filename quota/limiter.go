@@ -18,11 +18,24 @@ type LimiterConfig struct {
 	// means 2 minutes. A context's deadline may make it shorter. A call that is
 	// known to wait longer fails at once.
 	MaxWait time.Duration
+
+	// Shared is where limiters of several processes, which serve the same
+	// mailboxes and are configured alike, share budgets, calls in flight and
+	// pauses. Nil means that this process is alone.
+	Shared CallStore
+	// Down says what to do while Shared fails. Empty means DownLocal: calls go by
+	// the limits of this process alone, and the provider's refusals keep several
+	// processes honest; how much a mailbox sends is up to [Sends]. With DownClosed
+	// the calls of sends fail with ClassPaused, and only others go on.
+	Down WhenDown
+	// OnStore, if set, is told when Shared begins to fail, with its error, and
+	// with nil when it works again. The call that found out waits for it.
+	OnStore func(error)
 }
 
-// Limiter paces the calls of one process to mail services. Make one with
-// [NewLimiter] and share it: calls that go through different limiters do not
-// see each other.
+// Limiter paces the calls of one process to mail services, and of several where
+// it has a [CallStore]. Make one with [NewLimiter] and share it: calls that go
+// through different limiters see each other only through such a store.
 //
 // Each call has to fit the units of its mailbox and its app and the calls in
 // flight of its mailbox. Calls that have to wait go in the order sends, live
@@ -30,15 +43,22 @@ type LimiterConfig struct {
 // a limit of its lane alone (sending is paused, backfill has used its share)
 // lets the other lanes pass.
 //
-// State is kept per provider, app, tenant and mailbox, and dropped once it
-// equals that of a new mailbox; memory is at most twice that of the mailboxes
+// No lane of a mailbox stands still. Backfill leaves a share of the units and a
+// call in flight to the others, so that a send or a live call waits for at most
+// one call of another lane to end. Where live calls alone use all there is, one
+// backfill call goes before them every 30 seconds.
+//
+// State is kept per provider, app, tenant and mailbox, and dropped once nothing
+// in it matters any more; memory is at most twice that of the mailboxes
 // in use. All methods are safe for concurrent use.
 type Limiter struct {
 	limits  map[mailbox.ProviderName]Limits
 	maxWait time.Duration
+	shared  *shared // nil: this process is alone
 
 	mu        sync.Mutex
 	mailboxes map[mailboxKey]*mailboxState
+	tenants   map[tenantKey]*tenantState
 	apps      map[appKey]*appState
 	sweepAt   int    // number of mailboxes at which idle ones are looked for
 	seq       uint64 // of waiting calls
@@ -51,6 +71,7 @@ func NewLimiter(c LimiterConfig) (*Limiter, error) {
 		limits:    make(map[mailbox.ProviderName]Limits),
 		maxWait:   c.MaxWait,
 		mailboxes: make(map[mailboxKey]*mailboxState),
+		tenants:   make(map[tenantKey]*tenantState),
 		apps:      make(map[appKey]*appState),
 		sweepAt:   minSweep,
 	}
@@ -67,7 +88,9 @@ func NewLimiter(c LimiterConfig) (*Limiter, error) {
 		}
 		l.limits[p] = resolved
 	}
-	return l, nil
+	var err error
+	l.shared, err = newShared(l, c)
+	return l, err
 }
 
 // Transport returns a round tripper that sends calls through base
@@ -82,7 +105,7 @@ func NewLimiter(c LimiterConfig) (*Limiter, error) {
 //
 // Answers are passed on whatever they are; the transport never repeats a call.
 // A 429 or 503, and a 403 that names a rate limit, also pauses what it covers:
-// see [ParseRetryAfter]. Without a named time the pause is 1 s, doubling to 64 s
+// see [ParseRetryAfter]; a pause of a tenant is one of its sends. Without a named time the pause is 1 s, doubling to 64 s
 // with every refusal in a row, less up to a quarter at random. Refusals of calls
 // that were in flight together count once. After a pause one call goes first,
 // and each success adds one to those allowed at once. Refusals inside the
@@ -110,7 +133,7 @@ func (l *Limiter) acquire(ctx context.Context, call mailbox.Call) (ticket, error
 		l.mu.Unlock()
 		return t, nil
 	}
-	w := &waiter{mailbox: mb, cost: c, seq: l.seq, deadline: now.Add(l.maxWait), done: make(chan struct{})}
+	w := &waiter{mailbox: mb, cost: c, since: now, seq: l.seq, deadline: now.Add(l.maxWait), done: make(chan struct{})}
 	l.seq++
 	if d, ok := ctx.Deadline(); ok && d.Before(w.deadline) {
 		w.deadline = d
@@ -177,49 +200,9 @@ func (l *Limiter) release(t ticket) {
 func (l *Limiter) finish(t ticket, now time.Time) {
 	t.mailbox.give(t)
 	l.letGo(t.mailbox, now)
-}
-
-// succeeded tells that the provider answered without a refusal.
-func (l *Limiter) succeeded(t ticket) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	mb := t.mailbox
-	if mb.gate.width == 0 && mb.app.gate.width == 0 && mb.sends.width == 0 {
-		return
+	if tenant := t.mailbox.tenant; t.cost.rank == rankSend && tenant.gate.width > 0 {
+		l.letTenantGo(tenant, now)
 	}
-	concurrency := mb.app.limits.Concurrency
-	mb.gate.passed(t.epochs.mailbox, concurrency)
-	mb.app.gate.passed(t.epochs.app, Unlimited)
-	if t.cost.rank == rankSend {
-		mb.sends.passed(t.epochs.sends, concurrency)
-	}
-	l.letGo(mb, time.Now())
-}
-
-// refused pauses what a refusal covers. Calls that would now wait past their
-// deadline are told at once.
-func (l *Limiter) refused(t ticket, r refusal) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	mb := t.mailbox
-	switch r.scope {
-	case mailbox.ScopeApp:
-		if mb.app.gate.refused(now, t.epochs.app, r.wait) {
-			for _, other := range l.mailboxes {
-				if other.app == mb.app && other.waiting() > 0 {
-					l.recheck(other, now)
-				}
-			}
-		}
-	case mailbox.ScopeSending:
-		mb.sends.refused(now, t.epochs.sends, r.wait)
-		l.recheck(mb, now)
-	default:
-		mb.gate.refused(now, t.epochs.mailbox, r.wait)
-		l.recheck(mb, now)
-	}
-	l.pumpApp(mb.app, now)
 }
 
 // minSweep is the number of mailboxes below which none is looked at for being
@@ -233,21 +216,39 @@ func (l *Limiter) mailbox(call mailbox.Call, now time.Time) *mailboxState {
 		return mb
 	}
 	if len(l.mailboxes) >= l.sweepAt {
-		for k, mb := range l.mailboxes {
-			if mb.idle(now) {
-				delete(l.mailboxes, k)
-			}
-		}
-		l.sweepAt = max(minSweep, 2*len(l.mailboxes))
+		l.sweep(now)
 	}
 	app := l.apps[key.appKey]
 	if app == nil {
 		app = newAppState(l.limitsOf(call.Provider))
 		l.apps[key.appKey] = app
 	}
-	mb := newMailboxState(app)
+	tk := tenantKey{call.Provider, call.Tenant}
+	tenant := l.tenants[tk]
+	if tenant == nil {
+		tenant = new(tenantState)
+		l.tenants[tk] = tenant
+	}
+	tenant.mailboxes++
+	mb := newMailboxState(app, tenant)
 	l.mailboxes[key] = mb
 	return mb
+}
+
+// sweep drops what is idle.
+func (l *Limiter) sweep(now time.Time) {
+	for k, mb := range l.mailboxes {
+		if mb.idle(now) {
+			mb.tenant.mailboxes--
+			delete(l.mailboxes, k)
+		}
+	}
+	for k, tenant := range l.tenants {
+		if tenant.mailboxes == 0 && tenant.gate.quiet(now) {
+			delete(l.tenants, k)
+		}
+	}
+	l.sweepAt = max(minSweep, 2*len(l.mailboxes))
 }
 
 func (l *Limiter) limitsOf(p mailbox.ProviderName) Limits {

@@ -32,6 +32,9 @@ func TestLimiterRefusesBadConfiguration(t *testing.T) {
 		{"upload.burst", quota.Limits{Upload: quota.Budget{Units: 10, Burst: 11}}},
 		{"app_day", quota.Limits{AppDay: -2}},
 		{"concurrency", quota.Limits{Concurrency: -2}},
+		{"min_concurrency", quota.Limits{MinConcurrency: -2}},
+		{"min_concurrency", quota.Limits{MinConcurrency: 11}},
+		{"min_concurrency", quota.Limits{Concurrency: 3, MinConcurrency: 4}},
 		{"backfill_share", quota.Limits{BackfillShare: -0.1}},
 		{"backfill_share", quota.Limits{BackfillShare: 1.1}},
 	}
@@ -56,8 +59,8 @@ func TestGivingUpMakesWay(t *testing.T) {
 		limits quota.Limits
 		second string
 	}{
-		"mailbox": {quota.Limits{Mailbox: quota.Budget{Units: 70, Per: time.Minute, Burst: 10}}, "a"},
-		"app":     {quota.Limits{App: quota.Budget{Units: 70, Per: time.Minute, Burst: 10}}, "b"},
+		"mailbox": {quota.Limits{Mailbox: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}}, "a"},
+		"app":     {quota.Limits{App: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}}, "b"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +93,7 @@ func TestGivingUpMakesWay(t *testing.T) {
 // mailbox is paused, does not hold up the others.
 func TestDroppingOutMakesWay(t *testing.T) {
 	t.Parallel()
-	limits := quota.Limits{App: quota.Budget{Units: 70, Per: time.Minute, Burst: 10}}
+	limits := quota.Limits{App: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}}
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
@@ -189,7 +192,7 @@ func (c *closeRecorder) Close() error { c.closed = true; return nil }
 func TestHopelessWaitFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		rt := limiter(t, quota.Limits{Mailbox: quota.Budget{Units: 70, Per: time.Minute, Burst: 10}}).Transport(&server{})
+		rt := limiter(t, quota.Limits{Mailbox: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}}).Transport(&server{})
 		mustSend(t, rt, call("a", mailbox.LaneLive, 10))
 		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 		defer cancel()

@@ -28,32 +28,54 @@ type Limits struct {
 	// [mailbox.Call.Parallel]. A call that counts more than that goes alone.
 	// Backfill leaves one of them free.
 	Concurrency int
-	// BackfillShare is the part of Mailbox, App and AppDay that backfill may
-	// use, above 0 and at most 1; 0 means 0.8. The rest is never spent on
-	// backfill, so live calls and sends find units at once.
+	// MinConcurrency lets the cap of each mailbox adapt, for providers that
+	// publish none: a refusal because of too many calls at once, or without a
+	// named time, halves it down to MinConcurrency, once in an episode, and every
+	// 100 calls that go well add one up to Concurrency. At most Concurrency;
+	// Unlimited keeps the cap as it is.
+	MinConcurrency int
+	// BackfillShare is the part of AppDay, and of the bursts of Mailbox and App,
+	// that backfill may use, above 0 and at most 1; 0 means 0.8. Backfill goes only
+	// while the rest is left, so live calls and sends find units at once; what
+	// they leave it uses whole.
 	BackfillShare float64
 }
 
-// Budget allows Units in any span of Per. Burst of them may be spent at once,
-// the others flow evenly over Per. A call that costs more than Burst waits for
-// a full burst, goes, and is paid off before the next one; only then can a span
-// see more than Units, by at most what the call costs above Burst.
+// Budget allows Units in any span of Per, counted in steps of a 96th and rounded
+// against the caller. Within that, Burst of them may be spent at once, the others
+// flow evenly, Units in Per. A call that costs more than Burst waits for a full
+// burst, goes, and is paid off before the next one; one that costs more than
+// Units waits until nothing was used for Per.
 type Budget struct {
 	// Units is at least 2. 0 means the default, Unlimited no budget.
 	Units int
 	// Per is above 0. 0 means that of the default, a minute where there is none.
 	Per time.Duration
 	// Burst is at least 1 and below Units. 0 means a tenth of Units, or the
-	// default's where Units is the default's. A smaller burst uses more of the
-	// budget: (Units-Burst)/Units of it is what flows.
+	// default's where Units is the default's.
 	Burst int
 }
+
+// reserve is what a call has to leave of units that all lanes share.
+func (l *Limits) reserve(r rank, units int) int {
+	if r != rankBackfill || units <= 0 {
+		return 0
+	}
+	return units - max(1, int(l.BackfillShare*float64(units)))
+}
+
+// travel is by how much calls may take longer to get to the provider than others
+// do, the first of a connection above all. Calls that left in a minute and a
+// little more may so arrive within the minute that the provider counts.
+const travel = 500 * time.Millisecond
 
 // DefaultLimits returns the limits that hold for a provider unless they are
 // configured otherwise. A provider that this package does not know has none
 // besides the pauses it asks for.
 //
 // Where a provider publishes several figures the stricter one is the default.
+// Spans are half a second longer than the published ones, for calls that travel
+// for different times.
 func DefaultLimits(p mailbox.ProviderName) Limits {
 	switch p {
 	case mailbox.Gmail:
@@ -62,9 +84,9 @@ func DefaultLimits(p mailbox.ProviderName) Limits {
 			// 2026-05-01; older ones may still have 15,000.
 			// https://developers.google.com/workspace/gmail/api/reference/quota,
 			// page of 2026-07-31.
-			Mailbox: Budget{Units: 6_000, Per: time.Minute, Burst: 600},
+			Mailbox: Budget{Units: 6_000, Per: time.Minute + travel, Burst: 600},
 			// 1,200,000 units per project per minute. Same page.
-			App: Budget{Units: 1_200_000, Per: time.Minute, Burst: 120_000},
+			App: Budget{Units: 1_200_000, Per: time.Minute + travel, Burst: 120_000},
 			// 80,000,000 units per project per day: above it charges are planned;
 			// older projects have no such threshold. Same page.
 			AppDay: 80_000_000,
@@ -72,35 +94,38 @@ func DefaultLimits(p mailbox.ProviderName) Limits {
 			// Google caps concurrent requests per mailbox and names no number. In
 			// published measurements (2026-07) a batch of 25 passes alone and two at
 			// once do not: 10 is our choice.
-			Concurrency:   10,
-			BackfillShare: 0.8,
+			Concurrency:    10,
+			MinConcurrency: 1,
+			BackfillShare:  0.8,
 		}
 	case mailbox.Outlook:
 		// https://learn.microsoft.com/graph/throttling-limits, Outlook service
 		// limits, per app and mailbox, versions of 2023-04 to 2025-01.
 		return Limits{
 			// 10,000 requests in 10 minutes.
-			Mailbox: Budget{Units: 10_000, Per: 10 * time.Minute, Burst: 1_000},
+			Mailbox: Budget{Units: 10_000, Per: 10*time.Minute + travel, Burst: 1_000},
 			// 130,000 requests in 10 seconds, over all tenants and services
 			// (versions of 2024-06 and 2025-01).
-			App:    Budget{Units: 130_000, Per: 10 * time.Second, Burst: 13_000},
+			App:    Budget{Units: 130_000, Per: 10*time.Second + travel, Burst: 13_000},
 			AppDay: Unlimited,
 			// 150 MB of POST, PUT and PATCH bodies in 5 minutes. Half of it may go at
 			// once, so that one large attachment is not slowed down.
-			Upload: Budget{Units: 150_000_000, Per: 5 * time.Minute, Burst: 75_000_000},
+			Upload: Budget{Units: 150_000_000, Per: 5*time.Minute + travel, Burst: 75_000_000},
 			// 4 concurrent requests. Whether that is per mailbox or per app and
 			// mailbox is disputed; one app per mailbox makes it the same.
-			Concurrency:   4,
-			BackfillShare: 0.8,
+			Concurrency:    4,
+			MinConcurrency: Unlimited,
+			BackfillShare:  0.8,
 		}
 	default:
 		return Limits{
-			Mailbox:       Budget{Units: Unlimited},
-			App:           Budget{Units: Unlimited},
-			AppDay:        Unlimited,
-			Upload:        Budget{Units: Unlimited},
-			Concurrency:   Unlimited,
-			BackfillShare: 0.8,
+			Mailbox:        Budget{Units: Unlimited},
+			App:            Budget{Units: Unlimited},
+			AppDay:         Unlimited,
+			Upload:         Budget{Units: Unlimited},
+			Concurrency:    Unlimited,
+			MinConcurrency: Unlimited,
+			BackfillShare:  0.8,
 		}
 	}
 }
@@ -135,6 +160,15 @@ func (l Limits) resolve(prefix string, p mailbox.ProviderName) (Limits, error) {
 	}
 	if l.Concurrency != Unlimited && l.Concurrency < 1 {
 		return Limits{}, mailbox.Invalid(prefix+"concurrency", "at least 1, or -1 for no limit", "is out of range")
+	}
+	if l.MinConcurrency == 0 {
+		l.MinConcurrency = def.MinConcurrency
+		if l.Concurrency != Unlimited {
+			l.MinConcurrency = min(l.MinConcurrency, l.Concurrency)
+		}
+	}
+	if l.MinConcurrency != Unlimited && (l.MinConcurrency < 1 || l.Concurrency != Unlimited && l.MinConcurrency > l.Concurrency) {
+		return Limits{}, mailbox.Invalid(prefix+"min_concurrency", "1 to concurrency, or -1 for a fixed cap", "is out of range")
 	}
 	if l.BackfillShare == 0 {
 		l.BackfillShare = def.BackfillShare

@@ -1,8 +1,11 @@
 package quota
 
 import (
+	"bytes"
 	"context"
+	"hash/maphash"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -11,17 +14,22 @@ import (
 
 // Memory is a [Store] in the memory of one process. What it knows is lost on
 // restart, so a host that may restart within a day needs another one to keep its
-// caps. It remembers about a day of entries for each mailbox.
+// caps, and to remember how far a mailbox is warmed up. It remembers about a day
+// of entries for each log, 24 bytes each, and states as long as it lives.
+//
+// It tells keys apart by a hash of 64 bits with a secret of its own: of a mailbox
+// that sends 2,000 messages a day, two get one place once in ten billion years.
 type Memory struct {
+	seed    maphash.Seed
 	mu      sync.Mutex
-	logs    map[mailbox.Ref]*sendLog
+	logs    map[Log]*sendLog
 	sweepAt int   // number of logs at which empty ones are looked for
 	latest  int64 // latest time of a decision
 }
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{logs: make(map[mailbox.Ref]*sendLog), sweepAt: minSweep}
+	return &Memory{seed: maphash.MakeSeed(), logs: make(map[Log]*sendLog), sweepAt: minSweep}
 }
 
 // Decide implements [Store].
@@ -29,31 +37,44 @@ func (m *Memory) Decide(ctx context.Context, a Ask) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, err
 	}
+	if err := a.Validate(); err != nil {
+		return Answer{}, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	log := m.log(a.Log)
+	if log.state.Version != a.Version {
+		return Answer{Stale: true, State: log.state.clone()}, nil
+	}
 	now := micros(a.At)
-	m.latest = max(m.latest, now)
-	log := m.log(a.Ref)
-	log.forget(now - keep)
-
-	old, had := log.remove(a.Key)
-	answer := Answer{Allowed: true, At: timeOf(now), Usage: make([]Usage, len(a.Windows))}
-	for i, w := range a.Windows {
-		used, notBefore, ok := log.room(w, now, a.Recipients)
-		if !ok {
-			log.put(old, had)
-			return Answer{}, mailbox.Invalid("recipients", "what a window can hold", "are too many")
-		}
-		answer.Usage[i].Used = used
-		if notBefore > now {
-			answer.Usage[i].NotBefore = timeOf(notBefore)
-			answer.Allowed = false
+	for i := range a.Windows {
+		if !a.Windows[i].covers(now) {
+			return Answer{}, outsideDays(i)
 		}
 	}
-	if answer.Allowed {
-		log.insert(logEntry{key: a.Key, at: now, recipients: a.Recipients})
-	} else {
-		log.put(old, had)
+	if !a.DryRun {
+		m.latest = max(m.latest, now)
+		log.forget(now - keep)
+	}
+
+	key := maphash.String(m.seed, a.Key)
+	old, had := log.remove(key)
+	answer := Answer{Allowed: true, Known: had, At: timeOf(now), Usage: a.Usage[:0]}
+	for i := range a.Windows {
+		w := &a.Windows[i]
+		used, notBefore := log.room(w, now, a.Recipients)
+		u := Usage{Used: used}
+		if notBefore > now {
+			u.NotBefore = timeOf(notBefore)
+			answer.Allowed = answer.Allowed && w.Advisory
+		}
+		answer.Usage = append(answer.Usage, u)
+	}
+	switch {
+	case answer.Allowed && !a.DryRun:
+		log.insert(logEntry{at: now, key: key, recipients: uint32(a.Recipients)})
+	case had:
+		log.insert(old)
 	}
 	return answer, nil
 }
@@ -63,153 +84,261 @@ func (m *Memory) Settle(ctx context.Context, e Entry) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := e.Validate(); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := micros(e.At)
-	log := m.log(e.Ref)
-	entry, had := log.remove(e.Key)
+	key := maphash.String(m.seed, e.Key)
+	log := m.log(e.Log)
+	entry, had := log.remove(key)
 	switch {
 	case !had && at < m.latest-keep:
 		return nil // seen by a backfill; no window holds it any more
 	case !had:
-		entry = logEntry{key: e.Key, at: at, recipients: e.Recipients}
-	case !entry.settled:
+		entry = logEntry{at: at, key: key, recipients: uint32(e.Recipients)}
+	case !entry.settled():
 		entry.at = max(entry.at, at)
 	}
-	entry.settled = true
+	entry.recipients |= settledBit
 	log.insert(entry)
 	return nil
 }
 
 // Remove implements [Store].
-func (m *Memory) Remove(ctx context.Context, ref mailbox.Ref, key string) error {
+func (m *Memory) Remove(ctx context.Context, l Log, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if log := m.logs[ref]; log != nil {
-		log.remove(key)
+	if log := m.logs[l]; log != nil {
+		log.remove(maphash.String(m.seed, key))
 	}
 	return nil
 }
 
-// log returns the log of a mailbox.
-func (m *Memory) log(ref mailbox.Ref) *sendLog {
-	log := m.logs[ref]
+// Entries implements [Store]. It does not return the keys themselves, but short
+// stand-ins that differ.
+func (m *Memory) Entries(ctx context.Context, l Log, after time.Time) ([]Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	log := m.logs[l]
+	if log == nil {
+		return nil, nil
+	}
+	var entries []Entry
+	for _, e := range log.entries[log.after(after.UnixMicro()):] {
+		entries = append(entries, Entry{Log: l, Key: strconv.FormatUint(e.key, 36), Recipients: e.count(), At: timeOf(e.at)})
+	}
+	return entries, nil
+}
+
+// State implements [Store].
+func (m *Memory) State(ctx context.Context, l Log) (State, error) {
+	if err := ctx.Err(); err != nil {
+		return State{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if log := m.logs[l]; log != nil {
+		return log.state.clone(), nil
+	}
+	return State{}, nil
+}
+
+// SetState implements [Store].
+func (m *Memory) SetState(ctx context.Context, l Log, s State) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if err := s.Validate(); err != nil {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	log := m.log(l)
+	if log.state.Version != s.Version {
+		return false, nil
+	}
+	log.state = s.clone()
+	log.state.Version++
+	return true, nil
+}
+
+func (s State) clone() State {
+	s.Document = bytes.Clone(s.Document)
+	return s
+}
+
+// log returns a log.
+func (m *Memory) log(l Log) *sendLog {
+	log := m.logs[l]
 	if log == nil {
 		if len(m.logs) >= m.sweepAt {
-			for r, l := range m.logs {
-				if l.forget(m.latest - keep); len(l.entries) == 0 {
-					delete(m.logs, r)
+			for id, log := range m.logs {
+				if log.forget(m.latest - keep); len(log.entries) == 0 && log.state.Version == 0 {
+					delete(m.logs, id)
 				}
 			}
 			m.sweepAt = max(minSweep, 2*len(m.logs))
 		}
-		log = &sendLog{at: make(map[string]int64)}
-		m.logs[ref] = log
+		log = new(sendLog)
+		m.logs[l] = log
 	}
 	return log
 }
 
-// keep is how long an entry is kept, in microseconds. The hour above the
-// longest window is for clocks that disagree.
-const keep = int64((Horizon + time.Hour) / time.Microsecond)
+// keep is how long an entry is kept, in microseconds.
+const keep = int64(Retention / time.Microsecond)
 
-// sendLog is the log of one mailbox. Times are microseconds since 1970.
+// sendLog is one log. Times are microseconds since 1970.
 type sendLog struct {
-	entries []logEntry       // by time
-	at      map[string]int64 // time of each key
+	entries []logEntry // by time; the first head ones are forgotten
+	head    int
+	places  map[uint64]int64 // time of each key; nil while there are few
+	state   State
 }
 
 type logEntry struct {
-	key        string
 	at         int64
-	recipients int
-	total      int // recipients of this entry and all before it
-	settled    bool
+	key        uint64
+	recipients uint32 // and settledBit
+	total      uint32 // recipients of this entry and all before it, modulo 2^32
 }
+
+const settledBit = 1 << 31
+
+func (e *logEntry) settled() bool { return e.recipients&settledBit != 0 }
+func (e *logEntry) count() int    { return int(e.recipients &^ settledBit) }
 
 // after returns the index of the first entry with a time after t.
 func (l *sendLog) after(t int64) int {
 	n := len(l.entries)
-	if n == 0 || l.entries[0].at > t {
-		return 0
+	if n == l.head || l.entries[l.head].at > t {
+		return l.head
 	}
 	if l.entries[n-1].at <= t {
 		return n
 	}
-	i, _ := slices.BinarySearchFunc(l.entries, t, func(e logEntry, t int64) int {
-		if e.at <= t {
-			return -1
+	low, high := l.head, n-1 // the one at high is after t
+	for low < high {
+		if mid := int(uint(low+high) / 2); l.entries[mid].at <= t {
+			low = mid + 1
+		} else {
+			high = mid
 		}
-		return 1
-	})
-	return i
+	}
+	return low
 }
 
 // totalBefore returns the recipients of all entries before index i.
-func (l *sendLog) totalBefore(i int) int {
-	if i == 0 {
-		if len(l.entries) == 0 {
-			return 0
-		}
-		return l.entries[0].total - l.entries[0].recipients
+func (l *sendLog) totalBefore(i int) uint32 {
+	if i > l.head {
+		return l.entries[i-1].total
 	}
-	return l.entries[i-1].total
+	if i == len(l.entries) {
+		return 0
+	}
+	return l.entries[i].total - uint32(l.entries[i].count())
 }
 
-// room tells how full a window is at now and from when on it has room. It is
-// not ok if it never will.
-func (l *sendLog) room(w Window, now int64, recipients int) (used int, notBefore int64, ok bool) {
-	per := w.Per.Microseconds()
-	n := len(l.entries)
-	first := l.after(now - per)
-	if !w.Recipients {
-		used = n - first
-		if w.Max < 1 {
-			return used, 0, false
+// room tells how full a window is at now, and from when on it has room.
+func (l *sendLog) room(w *Window, now int64, recipients int) (used int, notBefore int64) {
+	need := 1
+	if w.Recipients {
+		need = recipients
+	}
+	if w.Per > 0 {
+		per := w.Per.Microseconds()
+		first := l.after(now - per)
+		used = l.used(w, first)
+		if excess := used + need - w.Max; excess > 0 { // as much has to leave
+			return used, l.entries[l.leaves(w, first, excess)].at + per
 		}
-		if excess := used + 1 - w.Max; excess > 0 { // as many have to leave
-			return used, l.entries[first+excess-1].at + per, true
+		return used, now
+	}
+	day := 0
+	for w.Days[day+1].UnixMicro() <= now {
+		day++
+	}
+	used = l.used(w, l.after(w.Days[day].UnixMicro()-1))
+	if used+need <= w.Max {
+		return used, now
+	}
+	for day++; day < len(w.Days)-1; day++ {
+		if l.used(w, l.after(w.Days[day].UnixMicro()-1))+need <= w.Max {
+			break
 		}
-		return used, now, true
 	}
-	used = l.totalBefore(n) - l.totalBefore(first)
-	if w.Max < recipients {
-		return used, 0, false
-	}
-	if excess := used + recipients - w.Max; excess > 0 {
-		leave := l.totalBefore(first) + excess
-		last, _ := slices.BinarySearchFunc(l.entries, leave, func(e logEntry, t int) int { return e.total - t })
-		return used, l.entries[last].at + per, true
-	}
-	return used, now, true
+	return used, w.Days[day].UnixMicro()
 }
+
+// used counts the entries from index first on.
+func (l *sendLog) used(w *Window, first int) int {
+	if !w.Recipients {
+		return len(l.entries) - first
+	}
+	return int(l.totalBefore(len(l.entries)) - l.totalBefore(first))
+}
+
+// leaves returns the index of the entry with which excess have left, counted
+// from index first on.
+func (l *sendLog) leaves(w *Window, first, excess int) int {
+	if !w.Recipients {
+		return first + excess - 1
+	}
+	before := l.totalBefore(first)
+	low, high := first, len(l.entries)-1
+	for low < high {
+		if mid := int(uint(low+high) / 2); int(l.entries[mid].total-before) < excess {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+// manyPlaces is the number of entries above which keys are looked up in a map.
+const manyPlaces = 128
 
 func (l *sendLog) insert(e logEntry) {
 	i := l.after(e.at)
+	if n := len(l.entries); n == cap(l.entries) { // by an eighth: most of the memory is here
+		l.entries = append(make([]logEntry, 0, n+n/8+4), l.entries...)
+	}
 	l.entries = slices.Insert(l.entries, i, e)
-	l.at[e.key] = e.at
 	l.addUp(i)
-}
-
-// put is insert if there is something to insert.
-func (l *sendLog) put(e logEntry, had bool) {
-	if had {
-		l.insert(e)
+	switch {
+	case l.places != nil:
+		l.places[e.key] = e.at
+	case len(l.entries)-l.head > manyPlaces:
+		l.places = make(map[uint64]int64, 2*manyPlaces)
+		for _, e := range l.entries[l.head:] {
+			l.places[e.key] = e.at
+		}
 	}
 }
 
-func (l *sendLog) remove(key string) (logEntry, bool) {
-	at, ok := l.at[key]
-	if !ok {
+func (l *sendLog) remove(key uint64) (logEntry, bool) {
+	i := len(l.entries) - 1
+	if l.places != nil {
+		at, ok := l.places[key]
+		if !ok {
+			return logEntry{}, false
+		}
+		delete(l.places, key)
+		i = l.after(at) - 1
+	}
+	for ; i >= l.head && l.entries[i].key != key; i-- { // several may have the same time
+	}
+	if i < l.head {
 		return logEntry{}, false
-	}
-	delete(l.at, key)
-	i := l.after(at) - 1
-	for l.entries[i].key != key { // several may have the same time
-		i--
 	}
 	e := l.entries[i]
 	l.entries = slices.Delete(l.entries, i, i+1)
@@ -219,29 +348,38 @@ func (l *sendLog) remove(key string) (logEntry, bool) {
 
 // addUp restores the totals from index i on.
 func (l *sendLog) addUp(i int) {
-	total := 0
-	if i > 0 {
+	if i == len(l.entries) {
+		return
+	}
+	total := uint32(0)
+	if i > l.head {
 		total = l.entries[i-1].total
 	}
 	for ; i < len(l.entries); i++ {
-		total += l.entries[i].recipients
+		total += uint32(l.entries[i].count())
 		l.entries[i].total = total
 	}
 }
 
 // forget drops the entries up to time t.
 func (l *sendLog) forget(t int64) {
-	old := l.after(t)
-	if old == 0 {
+	first := l.after(t)
+	if first == l.head {
 		return
 	}
-	for i := range old {
-		delete(l.at, l.entries[i].key)
+	if l.places != nil {
+		for _, e := range l.entries[l.head:first] {
+			if l.places[e.key] == e.at {
+				delete(l.places, e.key)
+			}
+		}
 	}
-	clear(l.entries[:old])
-	l.entries = l.entries[old:]
-	if len(l.entries) == 0 {
-		l.entries = nil
+	switch l.head = first; {
+	case l.head == len(l.entries):
+		l.entries, l.head, l.places = nil, 0, nil
+	case l.head > len(l.entries)/2: // move what is left to the front, for as many new ones
+		l.entries = slices.Delete(l.entries, 0, l.head)
+		l.head = 0
 	}
 }
 
@@ -254,3 +392,7 @@ func micros(t time.Time) int64 {
 }
 
 func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+func outsideDays(window int) error {
+	return mailbox.Invalid("windows["+strconv.Itoa(window)+"].days", "the time of the decision", "are of another time: the clocks differ by more than a day")
+}

@@ -143,7 +143,7 @@ func TestPauseOfTheAppFailsCallsOfOtherMailboxes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := refuseFirst(403, `{"error":{"errors":[{"reason":"dailyLimitExceeded"}]}}`, "Retry-After", "900")
 		base.took = time.Second
-		rt := limiter(t, quota.Limits{Mailbox: quota.Budget{Units: 70, Per: time.Minute, Burst: 10}}).Transport(base)
+		rt := limiter(t, quota.Limits{Mailbox: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}}).Transport(base)
 		var wg sync.WaitGroup
 		wg.Go(func() { mustSend(t, rt, call("a", mailbox.LaneLive, 1)) })
 		synctest.Wait()
@@ -165,23 +165,31 @@ func TestPauseOfTheAppFailsCallsOfOtherMailboxes(t *testing.T) {
 // when it is guessed how long those will wait.
 func TestPausedSendsAreNotAhead(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		base := refuseFirst(429, `{"error":{"message":"Retry after 2000-01-01T00:01:00Z (Mail sending)"}}`)
-		rt := limiter(t, quota.Limits{Mailbox: quota.Budget{Units: 70, Per: time.Minute, Burst: 10}}).Transport(base)
-		mustSend(t, rt, call("a", mailbox.LaneSend, 10))
-		var wg sync.WaitGroup
-		for range 3 {
-			wg.Go(func() { mustSend(t, rt, call("a", mailbox.LaneSend, 10)) })
-		}
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
-		defer cancel()
-		start := time.Now()
-		if _, err := send(ctx, rt, call("a", mailbox.LaneLive, 5)); err != nil || time.Since(start) != 5*time.Second {
-			t.Errorf("got %v after %v, want nothing after 5s", err, time.Since(start))
-		}
-		wg.Wait()
-	})
+	for name, text := range map[string]string{
+		"mailbox": "Retry after 2000-01-01T00:01:00Z (Mail sending)",
+		"tenant":  "Retry after 2000-01-01T00:01:00Z: 5.7.233",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				base := refuseFirst(429, `{"error":{"message":"`+text+`"}}`)
+				rt := limiter(t, quota.Limits{Mailbox: quota.Budget{Units: 60, Per: time.Minute, Burst: 10}}).Transport(base)
+				mustSend(t, rt, call("a", mailbox.LaneSend, 10))
+				var wg sync.WaitGroup
+				for range 3 {
+					wg.Go(func() { mustSend(t, rt, call("a", mailbox.LaneSend, 10)) })
+				}
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+				defer cancel()
+				start := time.Now()
+				if _, err := send(ctx, rt, call("a", mailbox.LaneLive, 5)); err != nil || time.Since(start) != 5*time.Second {
+					t.Errorf("got %v after %v, want nothing after 5s", err, time.Since(start))
+				}
+				wg.Wait()
+			})
+		})
+	}
 }
 
 func TestNamedWaitIsBounded(t *testing.T) {
@@ -359,6 +367,7 @@ func TestRefusalsInsideABatch(t *testing.T) {
 		{"no line end after the last boundary", ok + tooMany + "--b--", 750 * time.Millisecond, time.Second},
 		{"cut off", ok + tooMany, 750 * time.Millisecond, time.Second},
 		{"with a time", ok + part("429 x", "retry-after: 30\r\n", "{}") + ok + closing, 30 * time.Second, 33 * time.Second},
+		{"with a RateLimit", ok + part("429 x", "RATELIMIT: \"a\";r=0;t=30\r\n", "{}") + closing, 30 * time.Second, 33 * time.Second},
 		{"403 rate", part("403 x", "", "{\"error\":\n{\"errors\":[{\"reason\":\"userRateLimitExceeded\"}]}}") + closing, 750 * time.Millisecond, time.Second},
 		{"403 other", part("403 x", "", `{"error":{"errors":[{"reason":"forbidden"}]}}`) + closing, 0, 0},
 		{"endless line", part("429 x", "", strings.Repeat("x", 100_000)) + closing, 750 * time.Millisecond, time.Second},

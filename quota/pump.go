@@ -8,6 +8,15 @@ func (l *Limiter) letGo(mb *mailboxState, now time.Time) {
 	l.pumpApp(mb.app, now)
 }
 
+// letTenantGo lets sends go that only a slow restart of their tenant held back.
+func (l *Limiter) letTenantGo(tenant *tenantState, now time.Time) {
+	for _, mb := range l.mailboxes {
+		if mb.tenant == tenant && len(mb.queues[rankSend]) > 0 {
+			l.letGo(mb, now)
+		}
+	}
+}
+
 // pump lets waiting calls of a mailbox go, in order and as far as limits allow,
 // and sets the timer for the rest.
 func (l *Limiter) pump(mb *mailboxState, now time.Time) {
@@ -17,6 +26,7 @@ func (l *Limiter) pump(mb *mailboxState, now time.Time) {
 		}
 		return
 	}
+	mb.promote(now)
 	var wake time.Time
 lanes:
 	for r := range ranks {
@@ -121,12 +131,17 @@ func (l *Limiter) armApp(app *appState, now time.Time) {
 func (mb *mailboxState) ahead(w *waiter, now time.Time) int {
 	units := -w.cost.units
 	for r := range w.cost.rank + 1 {
-		if r == rankSend && w.cost.rank != rankSend && mb.sends.until.After(now) {
+		if r == rankSend && w.cost.rank != rankSend && mb.sendsPaused(now) {
 			continue // sending is paused: others pass
 		}
 		units += mb.queuedUnits[r]
 	}
 	return units
+}
+
+// sendsPaused reports whether no send goes, but other calls may.
+func (mb *mailboxState) sendsPaused(now time.Time) bool {
+	return mb.sends.until.After(now) || mb.tenant.gate.until.After(now)
 }
 
 // refuseHopeless refuses w if it is known to wait past its deadline.

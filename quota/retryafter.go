@@ -22,28 +22,51 @@ const maxErrorBody = 64 << 10
 //
 // The wait is that of the Retry-After header (RFC 9110, 10.2.3: seconds or a
 // date) or of Gmail's text "Retry after 2024-11-12T11:16:42.247Z (Mail
-// sending)" in the body, the longer one if there are both. Dates are compared
-// with the Date header, so that a wrong clock on our side does no harm, and with
-// now when there is none. It is never negative and at most
-// [mailbox.MaxRetryAfter]; false means that no time was named.
+// sending)" in the body, the longer one if there are both. Without either it is
+// the longest reset of a used-up limit in RateLimit headers
+// (draft-ietf-httpapi-ratelimit-headers: RateLimit-Remaining and RateLimit-Reset
+// of the drafts up to 06, RateLimit: "name";r=0;t=30 of those since 08); one of
+// more than a day is no wait but a date, and says nothing. Neither provider
+// documents these for mail. Dates are compared with the Date header, so that a
+// wrong clock on our side does no harm, and with now when there is none. It is
+// never negative and at most [mailbox.MaxRetryAfter]; false means that no time
+// was named.
 //
 // The scope is ScopeSending when the text names sending or the code is one of
-// Graph's sending limits, ScopeApp for limits of the project (per day, or per
-// minute and not per user), else ScopeMailbox. It is valid also without a time.
+// Graph's sending limits, ScopeTenant when the text has an enhanced status code
+// of Exchange that bars a whole tenant from sending, ScopeApp for limits of the
+// project (per day, or per minute and not per user), else ScopeMailbox. It is
+// valid also without a time.
 //
 // Only the first 64 KiB of body are looked at. Any input is fine.
 func ParseRetryAfter(h http.Header, body []byte, now time.Time) (time.Duration, mailbox.Scope, bool) {
+	e := parseAPIError(body)
+	wait, limit, named := e.retryAfter(h, now)
+	return wait, e.scope(limit), named
+}
+
+// refusalIn is all that an answer which is a refusal says about limits.
+func refusalIn(h http.Header, body []byte, now time.Time) refusal {
+	e := parseAPIError(body)
+	wait, limit, _ := e.retryAfter(h, now)
+	return refusal{scope: e.scope(limit), wait: wait, concurrent: e.isConcurrency()}
+}
+
+// retryAfter returns how long to wait, and the name of the limit if Gmail's text
+// gives one.
+func (e apiError) retryAfter(h http.Header, now time.Time) (wait time.Duration, limit string, named bool) {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
-	e := parseAPIError(body)
-
-	wait, named := retryAfterHeader(h.Get("Retry-After"), now)
+	wait, named = retryAfterHeader(h.Get("Retry-After"), now)
 	at, limit, ok := retryAfterText(e.text)
 	if ok {
 		wait, named = max(wait, at.Sub(now)), true
 	}
-	return min(max(wait, 0), mailbox.MaxRetryAfter), e.scope(limit), named
+	if !named {
+		wait, named = rateLimitReset(h)
+	}
+	return min(max(wait, 0), mailbox.MaxRetryAfter), limit, named
 }
 
 func retryAfterHeader(v string, now time.Time) (time.Duration, bool) {
@@ -150,15 +173,32 @@ func (e apiError) scope(limit string) mailbox.Scope {
 			"ErrorExceededMaxRecipientLimit", "ErrorSubmissionQuotaExceeded") {
 		return mailbox.ScopeSending
 	}
+	words := lowerASCII(e.text)
+	if slices.ContainsFunc(tenantCodes, func(code string) bool { return strings.Contains(words, code) }) {
+		return mailbox.ScopeTenant
+	}
 	if e.hasReason("dailyLimitExceeded", "quotaExceeded") {
 		return mailbox.ScopeApp
 	}
-	words := lowerASCII(e.text)
 	if strings.Contains(words, "quota exceeded") && !strings.Contains(words, "per user") &&
 		(strings.Contains(words, "per minute") || strings.Contains(words, "per day")) {
 		return mailbox.ScopeApp
 	}
 	return mailbox.ScopeMailbox
+}
+
+// tenantCodes bar a whole tenant of Exchange Online from sending: used up quota
+// of a trial and of a paid tenant, blocked, and of low reputation
+// (learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online,
+// 2026-01). They normally come in bounces.
+var tenantCodes = []string{"5.7.232", "5.7.233", "5.7.705", "5.7.708"}
+
+// isConcurrency reports whether the refusal is about too many calls at once
+// (published answers of Gmail, July 2026, and of Graph, 2017 to 2023).
+func (e apiError) isConcurrency() bool {
+	words := lowerASCII(e.text)
+	return strings.Contains(words, "too many concurrent") || strings.Contains(words, "mailboxconcurrency") ||
+		e.hasCode("CommandConcurrencyLimitReached", "ErrorTooManyObjectsOpened")
 }
 
 // isRateLimit reports whether a 403 is about a rate or quota. Gmail uses 403 and

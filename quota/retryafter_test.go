@@ -71,6 +71,18 @@ func TestParseRetryAfter(t *testing.T) {
 			10 * time.Second, mailbox.ScopeMailbox, true,
 		},
 		{"Graph sending limit", nil, `{"error":{"code":"errorexceededmessagelimit","message":null,"innerError":null}}`, 0, mailbox.ScopeSending, false},
+		{"Exchange bars the tenant", nil, `{"error":{"code":"ErrorMessageSubmissionBlocked","message":"550 5.7.705 Access denied, tenant has exceeded threshold"}}`, 0, mailbox.ScopeTenant, false},
+		{"RateLimit-Reset", map[string]string{"RateLimit-Limit": "10", "RateLimit-Remaining": "0", "RateLimit-Reset": " 50 "}, "", 50 * time.Second, mailbox.ScopeMailbox, true},
+		{"RateLimit-Reset alone", map[string]string{"RateLimit-Reset": "50"}, "", 50 * time.Second, mailbox.ScopeMailbox, true},
+		{"RateLimit-Reset of a limit with room", map[string]string{"RateLimit-Remaining": "3", "RateLimit-Reset": "50"}, "", 0, mailbox.ScopeMailbox, false},
+		{"RateLimit-Reset as a date", map[string]string{"RateLimit-Reset": "1731409200"}, "", 0, mailbox.ScopeMailbox, false},
+		{"RateLimit-Reset as a word", map[string]string{"RateLimit-Reset": "soon"}, "", 0, mailbox.ScopeMailbox, false},
+		{"RateLimit", map[string]string{"RateLimit": `"default";r=0;t=30`}, "", 30 * time.Second, mailbox.ScopeMailbox, true},
+		{"RateLimit of several", map[string]string{"RateLimit": `"per;r=0;t=99,\"user";r=5;t=60, "day" ; r=0; t=40 ,"minute";r=0;t=7`}, "", 40 * time.Second, mailbox.ScopeMailbox, true},
+		{"RateLimit with room", map[string]string{"RateLimit": `"default";r=50;t=30`}, "", 0, mailbox.ScopeMailbox, false},
+		{"RateLimit without a reset", map[string]string{"RateLimit": `"default";r=0`}, "", 0, mailbox.ScopeMailbox, false},
+		{"Retry-After outranks RateLimit", map[string]string{"Retry-After": "5", "RateLimit": `"default";r=0;t=30`, "RateLimit-Reset": "50"}, "", 5 * time.Second, mailbox.ScopeMailbox, true},
+		{"Gmail text outranks RateLimit", map[string]string{"RateLimit-Reset": "5"}, gmailText, gmailWait, mailbox.ScopeSending, true},
 		{"error is a word", nil, `{"error":"temporarily_unavailable"}`, 0, mailbox.ScopeMailbox, false},
 		{"nulls", nil, `{"error":null}`, 0, mailbox.ScopeMailbox, false},
 		{"empty list", nil, `[]`, 0, mailbox.ScopeMailbox, false},
@@ -92,14 +104,18 @@ func TestParseRetryAfter(t *testing.T) {
 }
 
 func FuzzParseRetryAfter(f *testing.F) {
-	f.Add("120", "", "")
-	f.Add("Tue, 12 Nov 2024 11:05:00 GMT", "Tue, 12 Nov 2024 11:00:00 GMT", "")
-	f.Add("", "", `{"error":{"code":429,"message":"Retry after 2024-11-12T11:16:42.247Z (Mail sending)","errors":[{"reason":"rateLimitExceeded"}]}}`)
-	f.Add("", "", `[{"error":{"code":"ApplicationThrottled","errors":null}}]`)
-	f.Add("", "", "Retry after 2024-11-12T11:16:42.247Z (")
+	f.Add("120", "", "", "", "", "")
+	f.Add("Tue, 12 Nov 2024 11:05:00 GMT", "Tue, 12 Nov 2024 11:00:00 GMT", "", "", "", "")
+	f.Add("", "", `{"error":{"code":429,"message":"Retry after 2024-11-12T11:16:42.247Z (Mail sending)","errors":[{"reason":"rateLimitExceeded"}]}}`, "", "", "")
+	f.Add("", "", `[{"error":{"code":"ApplicationThrottled","errors":null}}]`, "", "", "")
+	f.Add("", "", "Retry after 2024-11-12T11:16:42.247Z (", "", "", "")
+	f.Add("", "", "", `"a";r=0;t=30, "b\"";r=1`, "0", "30")
 	now := time.Date(2024, 11, 12, 11, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, retryAfter, date, body string) {
-		h := http.Header{"Retry-After": {retryAfter}, "Date": {date}}
+	f.Fuzz(func(t *testing.T, retryAfter, date, body, limit, remaining, reset string) {
+		h := http.Header{
+			"Retry-After": {retryAfter}, "Date": {date},
+			"Ratelimit": {limit, limit}, "Ratelimit-Remaining": {remaining}, "Ratelimit-Reset": {reset},
+		}
 		wait, scope, named := quota.ParseRetryAfter(h, []byte(body), now)
 		if wait < 0 || wait > mailbox.MaxRetryAfter {
 			t.Errorf("wait %v is out of bounds", wait)
@@ -108,7 +124,7 @@ func FuzzParseRetryAfter(f *testing.F) {
 			t.Errorf("wait %v, but no time was named", wait)
 		}
 		switch scope {
-		case mailbox.ScopeMailbox, mailbox.ScopeSending, mailbox.ScopeApp:
+		case mailbox.ScopeMailbox, mailbox.ScopeSending, mailbox.ScopeTenant, mailbox.ScopeApp:
 		default:
 			t.Errorf("scope %q", scope)
 		}

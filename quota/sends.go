@@ -3,7 +3,10 @@ package quota
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -15,17 +18,49 @@ type SendsConfig struct {
 	// Store remembers what was sent; nil means [NewMemory]. Processes that send
 	// for the same mailboxes have to share it.
 	Store Store
-	// Providers replaces limits for all mailboxes of a provider; what is missing
-	// or zero is that of [DefaultSendLimits].
+	// Providers are the limits for all mailboxes of a provider; those of a
+	// provider that is missing are [DefaultSendLimits].
 	Providers map[mailbox.ProviderName]SendLimits
-	// Limits, if set, gives the limits of one mailbox; zero fields are those of
-	// its provider. It is asked at every Reserve and must be safe for concurrent
-	// use. Limits that make no sense make that Reserve fail with ClassInvalid.
+	// Limits, if set, gives the limits of one mailbox; the zero value means those
+	// of its provider. It is asked at every decision and must be safe for
+	// concurrent use. Limits that make no sense make that decision fail with
+	// ClassInvalid.
 	Limits func(mailbox.Ref, mailbox.ProviderName) SendLimits
-	// Now replaces the store's clock, for hosts that simulate time. Nil is right
-	// for all others: processes that share a store then agree on the time.
+
+	// Tenant, Domain and RecipientDomain are caps on all mail of a tenant, on all
+	// mail of a tenant from a domain, and on all mail of a tenant to a domain. The
+	// zero value is none.
+	Tenant, Domain, RecipientDomain GroupLimits
+	// GroupLimits, if set, replaces the three for one group, as Limits does for
+	// one mailbox.
+	GroupLimits func(Log) GroupLimits
+
+	// Down says what to do while the store fails. Empty means DownClosed.
+	Down WhenDown
+	// OnStore, if set, is told when the store begins to fail, with its error, and
+	// with nil when it works again. It is called by whoever noticed, and should
+	// return soon.
+	OnStore func(error)
+
+	// Now replaces the store's clock and that of the machine, for hosts that
+	// simulate time. Nil is right for all others: processes that share a store
+	// then agree on the time of what was sent; hours, calendar days and the
+	// recovery from a slow-down go by the clock of the machine.
 	Now func() time.Time
 }
+
+// WhenDown says what happens while a store fails.
+type WhenDown string
+
+// The choices.
+const (
+	// DownClosed lets nothing go.
+	DownClosed WhenDown = "closed"
+	// DownLocal decides by what this process alone knows, which is nothing at
+	// first: several processes may then go above the limits together. The store
+	// does not learn later of what was sent meanwhile.
+	DownLocal WhenDown = "local"
+)
 
 // Sends decides how many messages a mailbox may send. All methods are safe for
 // concurrent use.
@@ -35,30 +70,66 @@ type SendsConfig struct {
 // neither committed nor cancelled, because the process died, keeps counting
 // like a sent message: nobody knows that it was not sent. It ages out with the
 // day like any other, and a later Reserve of the same key takes it over.
+//
+// A place counts from when it was reserved until it is committed, and from that
+// moment on afterwards: no span of the length of a limit, between two moments at
+// which messages certainly had gone out, holds more than the limit, as long as
+// no send takes longer than that span.
 type Sends struct {
 	store     Store
-	providers map[mailbox.ProviderName]SendLimits
+	inMemory  bool    // the store never hangs
+	fallback  *Memory // with DownLocal
+	down      downSwitch
+	states    states
+	calendars calendars
+	providers map[mailbox.ProviderName]*rules
 	limits    func(mailbox.Ref, mailbox.ProviderName) SendLimits
+	groups    map[LogKind]GroupLimits
+	ofGroup   func(Log) GroupLimits
 	now       func() time.Time
+	attempts  sync.Pool
 }
 
 // NewSends returns a Sends. A limit that makes no sense, or is above the
 // provider's own and not forced, is refused with a ClassInvalid error that names
 // the field.
 func NewSends(c SendsConfig) (*Sends, error) {
-	s := &Sends{store: c.Store, limits: c.Limits, now: c.Now, providers: make(map[mailbox.ProviderName]SendLimits)}
+	s := &Sends{
+		store: c.Store, limits: c.Limits, ofGroup: c.GroupLimits, now: c.Now,
+		providers: make(map[mailbox.ProviderName]*rules),
+		groups:    map[LogKind]GroupLimits{LogTenant: c.Tenant, LogDomain: c.Domain, LogRecipientDomain: c.RecipientDomain},
+	}
+	s.attempts.New = func() any { return new(attempt) }
 	if s.store == nil {
 		s.store = NewMemory()
 	}
-	if s.now == nil {
-		s.now = func() time.Time { return time.Time{} } // the store's clock
+	_, s.inMemory = s.store.(*Memory)
+	s.down.tell = c.OnStore
+	switch c.Down {
+	case "", DownClosed:
+	case DownLocal:
+		s.fallback = NewMemory()
+	default:
+		return nil, mailbox.Invalid("down", `"closed" or "local"`, "is neither")
 	}
-	for p, l := range c.Providers {
-		resolved, err := l.resolve("providers["+string(p)+"].", p, DefaultSendLimits(p))
+	for _, p := range slices.Concat([]mailbox.ProviderName{mailbox.Gmail, mailbox.Outlook}, slices.Sorted(maps.Keys(c.Providers))) {
+		l := c.Providers[p]
+		if l.isZero() {
+			l = DefaultSendLimits(p)
+		}
+		r, err := l.resolve("providers["+string(p)+"].", p, &s.calendars)
 		if err != nil {
 			return nil, err
 		}
-		s.providers[p] = resolved
+		s.providers[p] = r
+	}
+	for _, g := range []struct {
+		name string
+		kind LogKind
+	}{{"tenant", LogTenant}, {"domain", LogDomain}, {"recipient_domain", LogRecipientDomain}} {
+		if err := s.groups[g.kind].resolve(g.name + "."); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
@@ -70,58 +141,39 @@ type SendRequest struct {
 	// Key is the idempotency key of the message, 1 to 512 bytes, unique within
 	// the mailbox.
 	Key string
-	// Recipients is how many addresses the message goes to; 0 counts as 1.
+	// Recipients is how many addresses the message goes to; 0 means as many as
+	// there are in To, at least 1.
 	Recipients int
+	// From is the address that sends. Limits and pauses of its domain hold only if
+	// it is given.
+	From string
+	// To are the addresses of the recipients. Limits of their domains hold only if
+	// they are given.
+	To []string
 	// At is when it was sent; zero means now. It is not for planning ahead.
 	At time.Time
 }
 
 // Reservation is a place for one message. It is plain data and may be stored;
-// one that was lost can be put together again from mailbox, key and recipients.
+// one that was lost can be put together again from mailbox, key and recipients:
+// it then has effect on the mailbox alone, not on its groups.
 type Reservation struct {
 	mailbox.Ref
 	// ID is the key it was made for: a mailbox has one place for a key.
 	ID         string    `json:"id"`
 	Recipients int       `json:"recipients"`
 	At         time.Time `json:"at"`
+	// Day is the date of a mailbox that warms up, see WarmUp; 0 for others.
+	Day int `json:"day,omitempty"`
+	// Groups are the places it has in groups.
+	Groups []GroupPlace `json:"groups,omitempty"`
 }
 
-// Decision says whether a message may go now, and why not.
-type Decision struct {
-	Allowed bool
-	// NotBefore is the earliest time at which the same request is allowed if
-	// nothing else happens in the mailbox; zero if it is allowed now. It is the
-	// latest NotBefore of the Reasons.
-	NotBefore time.Time
-	// Reasons are the limits that hold the message back, the one that binds
-	// longest first. Empty if it is allowed.
-	Reasons []Reason
-	// Remaining is how many more messages of one recipient the caps of 24 hours
-	// leave, after this one if it was allowed.
-	Remaining int
+// GroupPlace is a place in the log of a group.
+type GroupPlace struct {
+	Log        Log `json:"log"`
+	Recipients int `json:"recipients"`
 }
-
-// Reason is one limit that holds a message back.
-type Reason struct {
-	Rule Rule
-	// Text tells a user in one sentence; it holds nothing secret.
-	Text string
-	// NotBefore is when this limit alone would let the message go.
-	NotBefore time.Time
-	// Limit and Used are counts of what Rule is about. For RuleGap they are 1.
-	Limit, Used int
-}
-
-// Rule names a limit on sending. The values are stable.
-type Rule string
-
-// The rules.
-const (
-	RuleMessages   Rule = "messages_24h"
-	RuleRecipients Rule = "recipients_24h"
-	RulePace       Rule = "messages_per_minute"
-	RuleGap        Rule = "gap"
-)
 
 // Reserve takes a place for a message if one is free now. A refusal is a
 // Decision with its reasons, and no error.
@@ -129,32 +181,52 @@ const (
 // The same key has one place, however often it is reserved: a retry moves its
 // place to now if there would be room without it, and keeps the old place if
 // not. So a retry is never refused because of itself, and a burst of retries
-// after a crash keeps the pace like any other.
+// after a crash keeps the pace like any other. Where a group refuses a retry, its
+// place in the mailbox may have moved to now all the same. A key is reserved by
+// one caller at a time.
 //
 // An error of ClassInvalid means that the request can never be allowed as it is,
-// for instance with more recipients than a day has. One of ClassStorage means
-// that the store failed: do not send. It is safe to repeat.
+// for instance with more recipients than a message may have. One of ClassStorage
+// means that the store failed: do not send. It is safe to repeat.
 func (s *Sends) Reserve(ctx context.Context, r SendRequest) (Reservation, Decision, error) {
+	return s.reserve(ctx, r, false)
+}
+
+// Check tells what Reserve would decide, and takes no place.
+func (s *Sends) Check(ctx context.Context, r SendRequest) (Decision, error) {
+	_, d, err := s.reserve(ctx, r, true)
+	return d, err
+}
+
+func (s *Sends) reserve(ctx context.Context, r SendRequest, dry bool) (Reservation, Decision, error) {
 	e, err := s.entry(r)
 	if err != nil {
 		return Reservation{}, Decision{}, err
 	}
-	l, err := s.limitsOf(r.Ref, r.Provider)
+	rules, err := s.rulesOf(r.Ref, r.Provider)
 	if err != nil {
 		return Reservation{}, Decision{}, err
 	}
-	if e.Recipients > l.Recipients {
-		return Reservation{}, Decision{}, mailbox.Invalid("recipients", fmt.Sprintf("at most %d", l.Recipients), "are more than the mailbox may have in 24 hours")
+	if e.Recipients > rules.PerMessage {
+		return Reservation{}, Decision{}, mailbox.Invalid("recipients", fmt.Sprintf("at most %d", rules.PerMessage), "are more than a message of the mailbox may have")
 	}
-	a, err := s.store.Decide(ctx, Ask{Entry: e, Windows: l.windows()})
-	if err != nil {
+	a := s.attempts.Get().(*attempt)
+	defer s.attempts.Put(a)
+	a.begin(s, rules, e, dry)
+	if err := s.addGroups(a, r); err != nil {
+		return Reservation{}, Decision{}, err
+	}
+	if err := a.possible(); err != nil {
+		return Reservation{}, Decision{}, err
+	}
+	if err := a.decide(ctx); err != nil {
 		return Reservation{}, Decision{}, storageError("reserve", r.Ref, mailbox.OutcomeNotSent, err)
 	}
-	d := l.decision(e, a)
-	if !d.Allowed {
+	d := a.decision()
+	if !d.Allowed || dry {
 		return Reservation{}, d, nil
 	}
-	return Reservation{Ref: r.Ref, ID: r.Key, Recipients: e.Recipients, At: a.At}, d, nil
+	return a.reservation(r.Ref), d, nil
 }
 
 // Commit tells that the message of a reservation went out, or may have: its
@@ -165,17 +237,34 @@ func (s *Sends) Commit(ctx context.Context, r Reservation) error {
 	if err != nil {
 		return err
 	}
-	return storageError("commit", r.Ref, mailbox.OutcomeNone, s.store.Settle(ctx, e))
+	err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Settle(ctx, e) })
+	for _, g := range r.Groups {
+		if err == nil {
+			err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Settle(ctx, groupEntry(e, g)) })
+		}
+	}
+	if err == nil && r.Day != 0 {
+		err = s.markDay(ctx, e.Log, r.Day)
+	}
+	return storageError("commit", r.Ref, mailbox.OutcomeNone, err)
 }
 
 // Cancel gives the place of a reservation back, because its message certainly
 // was not sent. It may follow a Commit whose outcome was unknown and turned out
 // so. Safe to repeat.
 func (s *Sends) Cancel(ctx context.Context, r Reservation) error {
-	if _, err := s.entry(SendRequest{Ref: r.Ref, Key: r.ID}); err != nil {
+	e, err := s.entry(SendRequest{Ref: r.Ref, Key: r.ID})
+	if err != nil {
 		return err
 	}
-	return storageError("cancel", r.Ref, mailbox.OutcomeNone, s.store.Remove(ctx, r.Ref, r.ID))
+	err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Remove(ctx, e.Log, e.Key) })
+	for _, g := range r.Groups {
+		if err == nil {
+			x := groupEntry(e, g)
+			err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Remove(ctx, x.Log, x.Key) })
+		}
+	}
+	return storageError("cancel", r.Ref, mailbox.OutcomeNone, err)
 }
 
 // Observe counts a message that was sent without a reservation, by hand or by
@@ -186,13 +275,34 @@ func (s *Sends) Observe(ctx context.Context, r SendRequest) error {
 	if err != nil {
 		return err
 	}
-	return storageError("observe", r.Ref, mailbox.OutcomeNone, s.store.Settle(ctx, e))
+	rules, err := s.rulesOf(r.Ref, r.Provider)
+	if err != nil {
+		return err
+	}
+	a := s.attempts.Get().(*attempt)
+	defer s.attempts.Put(a)
+	a.begin(s, rules, e, false)
+	if err := s.addGroups(a, r); err != nil {
+		return err
+	}
+	for i := range a.places {
+		p := &a.places[i]
+		if !p.counts() || err != nil {
+			continue
+		}
+		err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Settle(ctx, p.entry) })
+	}
+	if err == nil && rules.WarmUp != nil {
+		at := r.At
+		if at.IsZero() {
+			at = s.clock()
+		}
+		err = s.markDay(ctx, e.Log, date(at, rules.calendar.zone))
+	}
+	return storageError("observe", r.Ref, mailbox.OutcomeNone, err)
 }
 
-// maxRecipients bounds the recipients of one message, so that sums stay sane.
-const maxRecipients = 1_000_000
-
-// entry checks a request.
+// entry checks a request and returns its entry in the mailbox's log.
 func (s *Sends) entry(r SendRequest) (Entry, error) {
 	if err := r.Validate(); err != nil {
 		return Entry{}, err
@@ -200,24 +310,96 @@ func (s *Sends) entry(r SendRequest) (Entry, error) {
 	if r.Key == "" || len(r.Key) > 512 {
 		return Entry{}, mailbox.Invalid("key", "1 to 512 bytes", "is empty or too long")
 	}
-	if r.Recipients < 0 || r.Recipients > maxRecipients {
-		return Entry{}, mailbox.Invalid("recipients", fmt.Sprintf("0 to %d", maxRecipients), "are out of range")
+	if r.Recipients == 0 {
+		r.Recipients = max(1, len(r.To))
 	}
-	if r.At.IsZero() {
+	if r.Recipients < 0 || r.Recipients > MaxRecipients {
+		return Entry{}, mailbox.Invalid("recipients", fmt.Sprintf("0 to %d", MaxRecipients), "are out of range")
+	}
+	if r.At.IsZero() && s.now != nil {
 		r.At = s.now()
 	}
-	return Entry{Ref: r.Ref, Key: r.Key, Recipients: max(1, r.Recipients), At: r.At}, nil
+	return Entry{Log: mailboxLog(r.Ref), Key: r.Key, Recipients: r.Recipients, At: r.At}, nil
 }
 
-func (s *Sends) limitsOf(ref mailbox.Ref, p mailbox.ProviderName) (SendLimits, error) {
-	l, ok := s.providers[p]
-	if !ok {
-		l = DefaultSendLimits(p)
+func mailboxLog(r mailbox.Ref) Log {
+	return Log{Tenant: r.Tenant, Kind: LogMailbox, Name: string(r.Mailbox)}
+}
+
+// domainLog returns the log of an address's domain; its name is empty if there
+// is none.
+func domainLog(kind LogKind, tenant mailbox.TenantID, address string) Log {
+	domain := ""
+	if i := strings.LastIndexByte(address, '@'); i >= 0 {
+		domain = strings.ToLower(strings.TrimSuffix(address[i+1:], "."))
 	}
-	if s.limits == nil {
-		return l, nil
+	return Log{Tenant: tenant, Kind: kind, Name: domain}
+}
+
+// groupEntry is the entry of a mailbox's message in the log of a group. No
+// mailbox id holds a control character.
+func groupEntry(e Entry, g GroupPlace) Entry {
+	return Entry{Log: g.Log, Key: e.Name + "\n" + e.Key, Recipients: g.Recipients, At: e.At}
+}
+
+// addGroups adds the groups that a message belongs to.
+func (s *Sends) addGroups(a *attempt, r SendRequest) error {
+	if err := a.addGroup(Log{Tenant: r.Tenant, Kind: LogTenant}, a.places[0].entry.Recipients); err != nil {
+		return err
 	}
-	return s.limits(ref, p).resolve("limits.", p, l)
+	if l := domainLog(LogDomain, r.Tenant, r.From); l.Name != "" {
+		if err := a.addGroup(l, a.places[0].entry.Recipients); err != nil {
+			return err
+		}
+	}
+	if s.groups[LogRecipientDomain] == (GroupLimits{}) && s.ofGroup == nil {
+		return nil
+	}
+	counts := make(map[string]int)
+	var order []Log
+	for _, address := range r.To {
+		l := domainLog(LogRecipientDomain, r.Tenant, address)
+		if counts[l.Name]++; counts[l.Name] == 1 && l.Name != "" {
+			order = append(order, l)
+		}
+	}
+	for _, l := range order {
+		if err := a.addGroup(l, counts[l.Name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sends) rulesOf(ref mailbox.Ref, p mailbox.ProviderName) (*rules, error) {
+	if s.limits != nil {
+		if l := s.limits(ref, p); !l.isZero() {
+			return l.resolve("limits.", p, &s.calendars)
+		}
+	}
+	if r, ok := s.providers[p]; ok {
+		return r, nil
+	}
+	return DefaultSendLimits(p).resolve("limits.", p, &s.calendars)
+}
+
+func (s *Sends) groupLimitsOf(l Log) (GroupLimits, error) {
+	if s.ofGroup == nil {
+		return s.groups[l.Kind], nil
+	}
+	limits := s.ofGroup(l)
+	if limits == (GroupLimits{}) {
+		return s.groups[l.Kind], nil
+	}
+	return limits, limits.resolve("group_limits.")
+}
+
+// clock is the time of what is decided here and not by the store.
+func (s *Sends) clock() time.Time {
+	if s.now != nil {
+		return s.now().UTC().Truncate(time.Microsecond)
+	}
+	return time.Now().UTC().Truncate(time.Microsecond)
 }
 
 // storageError wraps the error of a store. A request that the store finds
@@ -230,73 +412,4 @@ func storageError(op string, ref mailbox.Ref, outcome mailbox.Outcome, err error
 		return err
 	}
 	return &mailbox.Error{Op: op, Mailbox: ref.Mailbox, Class: mailbox.ClassStorage, Outcome: outcome, Err: err}
-}
-
-// The windows of a mailbox, by their place in an Ask.
-const (
-	windowMessages = iota
-	windowRecipients
-	windowPace
-	windowGap // last, since there may be none
-)
-
-// windows returns the limits as windows of a store.
-func (l SendLimits) windows() []Window {
-	w := []Window{
-		windowMessages:   {Per: Horizon, Max: l.Messages},
-		windowRecipients: {Per: Horizon, Max: l.Recipients, Recipients: true},
-		windowPace:       {Per: time.Minute, Max: l.PerMinute},
-		windowGap:        {Per: roundUp(l.Gap), Max: 1},
-	}
-	if l.Gap == 0 {
-		return w[:windowGap]
-	}
-	return w
-}
-
-// roundUp rounds to the precision of stores.
-func roundUp(d time.Duration) time.Duration {
-	return (d + time.Microsecond - 1).Truncate(time.Microsecond)
-}
-
-// decision explains the answer of a store.
-func (l SendLimits) decision(e Entry, a Answer) Decision {
-	d := Decision{Allowed: a.Allowed}
-	messages := l.Messages - a.Usage[windowMessages].Used
-	recipients := l.Recipients - a.Usage[windowRecipients].Used
-	if a.Allowed {
-		d.Remaining = max(0, min(messages-1, recipients-e.Recipients))
-		return d
-	}
-	d.Remaining = max(0, min(messages, recipients))
-	for i, u := range a.Usage {
-		if u.NotBefore.IsZero() {
-			continue
-		}
-		d.Reasons = append(d.Reasons, l.reason(i, e, u))
-		if u.NotBefore.After(d.NotBefore) {
-			d.NotBefore = u.NotBefore
-		}
-	}
-	slices.SortStableFunc(d.Reasons, func(a, b Reason) int { return b.NotBefore.Compare(a.NotBefore) })
-	return d
-}
-
-func (l SendLimits) reason(window int, e Entry, u Usage) Reason {
-	r := Reason{NotBefore: u.NotBefore, Used: u.Used}
-	switch window {
-	case windowMessages:
-		r.Rule, r.Limit = RuleMessages, l.Messages
-		r.Text = fmt.Sprintf("%d of %d messages of the last 24 hours are used.", u.Used, l.Messages)
-	case windowRecipients:
-		r.Rule, r.Limit = RuleRecipients, l.Recipients
-		r.Text = fmt.Sprintf("%d of %d recipients of the last 24 hours are used; this message has %d.", u.Used, l.Recipients, e.Recipients)
-	case windowPace:
-		r.Rule, r.Limit = RulePace, l.PerMinute
-		r.Text = fmt.Sprintf("%d of %d messages of the last minute are used.", u.Used, l.PerMinute)
-	default:
-		r.Rule, r.Limit = RuleGap, 1
-		r.Text = fmt.Sprintf("Less than %s have passed since the last message.", l.Gap)
-	}
-	return r
 }

@@ -1,16 +1,18 @@
 package quota_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/quota"
@@ -23,11 +25,19 @@ func sends(t *testing.T, l quota.SendLimits) *quota.Sends {
 
 func sendsOn(t *testing.T, store quota.Store, l quota.SendLimits) *quota.Sends {
 	t.Helper()
-	s, err := quota.NewSends(quota.SendsConfig{Store: store, Providers: map[mailbox.ProviderName]quota.SendLimits{"test": l}})
+	s, err := quota.NewSends(quota.SendsConfig{Store: store, Providers: map[mailbox.ProviderName]quota.SendLimits{"test": filled("test", l)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// filled takes the required limits that are 0 from the default of a provider.
+func filled(p mailbox.ProviderName, l quota.SendLimits) quota.SendLimits {
+	d := quota.DefaultSendLimits(p)
+	l.Messages, l.Recipients, l.PerMinute = cmp.Or(l.Messages, d.Messages), cmp.Or(l.Recipients, d.Recipients), cmp.Or(l.PerMinute, d.PerMinute)
+	l.PerMessage = cmp.Or(l.PerMessage, min(d.PerMessage, l.Recipients))
+	return l
 }
 
 func request(key string, recipients int) quota.SendRequest {
@@ -54,38 +64,86 @@ func mustReserve(t *testing.T, s *quota.Sends, r quota.SendRequest) quota.Reserv
 
 func TestSendsRefuseBadConfiguration(t *testing.T) {
 	t.Parallel()
+	nine := quota.Weekdays(quota.At(9, 0), quota.At(17, 0))
+	with := func(p mailbox.ProviderName, change func(*quota.SendLimits)) quota.SendLimits {
+		l := quota.DefaultSendLimits(p)
+		change(&l)
+		return l
+	}
 	tests := []struct {
 		provider mailbox.ProviderName
-		limits   quota.SendLimits
 		field    string // "" is fine
+		change   func(*quota.SendLimits)
 	}{
-		{mailbox.Gmail, quota.SendLimits{Messages: -1}, "messages"},
-		{mailbox.Gmail, quota.SendLimits{Messages: 2000}, ""},
-		{mailbox.Gmail, quota.SendLimits{Messages: 2001}, "messages"},
-		{mailbox.Gmail, quota.SendLimits{Messages: 2001, ForceAboveProviderLimit: true}, ""},
-		{mailbox.Gmail, quota.SendLimits{Recipients: -1}, "recipients"},
-		{mailbox.Gmail, quota.SendLimits{Recipients: 10_001}, "recipients"},
-		{mailbox.Gmail, quota.SendLimits{PerMinute: 10_000}, ""},
-		{mailbox.Outlook, quota.SendLimits{PerMinute: -3}, "per_minute"},
-		{mailbox.Outlook, quota.SendLimits{PerMinute: 30}, ""},
-		{mailbox.Outlook, quota.SendLimits{PerMinute: 31}, "per_minute"},
-		{mailbox.Outlook, quota.SendLimits{Recipients: 10_001}, "recipients"},
-		{mailbox.Outlook, quota.SendLimits{Gap: -1}, "gap"},
-		{mailbox.Outlook, quota.SendLimits{Gap: 25 * time.Hour}, "gap"},
-		{"other", quota.SendLimits{Messages: 1_000_000, Recipients: 1_000_000, PerMinute: 1_000_000}, ""},
-		{"other", quota.SendLimits{Messages: -5, ForceAboveProviderLimit: true}, "messages"},
+		{mailbox.Gmail, "messages", func(l *quota.SendLimits) { l.Messages = 0 }},
+		{mailbox.Gmail, "messages", func(l *quota.SendLimits) { l.Messages = -1 }},
+		{mailbox.Gmail, "", func(l *quota.SendLimits) { l.Messages = 2000 }},
+		{mailbox.Gmail, "messages", func(l *quota.SendLimits) { l.Messages = 2001 }},
+		{mailbox.Gmail, "", func(l *quota.SendLimits) { l.Messages, l.ForceAboveProviderLimit = 2001, true }},
+		{mailbox.Gmail, "recipients", func(l *quota.SendLimits) { l.Recipients = 0 }},
+		{mailbox.Gmail, "recipients", func(l *quota.SendLimits) { l.Recipients = 10_001 }},
+		{mailbox.Gmail, "per_message", func(l *quota.SendLimits) { l.PerMessage = 0 }},
+		{mailbox.Gmail, "per_message", func(l *quota.SendLimits) { l.PerMessage = 501 }},
+		{mailbox.Gmail, "per_message", func(l *quota.SendLimits) { l.Recipients = 99 }},
+		{mailbox.Gmail, "per_message", func(l *quota.SendLimits) { l.DayRecipients = 99 }},
+		{mailbox.Gmail, "", func(l *quota.SendLimits) { l.PerMinute = 10_000 }},
+		{mailbox.Outlook, "per_minute", func(l *quota.SendLimits) { l.PerMinute = 0 }},
+		{mailbox.Outlook, "per_minute", func(l *quota.SendLimits) { l.PerMinute = -3 }},
+		{mailbox.Outlook, "", func(l *quota.SendLimits) { l.PerMinute = 30 }},
+		{mailbox.Outlook, "per_minute", func(l *quota.SendLimits) { l.PerMinute = 31 }},
+		{mailbox.Outlook, "recipients", func(l *quota.SendLimits) { l.Recipients = 10_001 }},
+		{mailbox.Outlook, "day_messages", func(l *quota.SendLimits) { l.DayMessages = -1 }},
+		{mailbox.Outlook, "day_messages", func(l *quota.SendLimits) { l.DayMessages = 10_001 }},
+		{mailbox.Outlook, "day_recipients", func(l *quota.SendLimits) { l.DayRecipients = -1 }},
+		{mailbox.Outlook, "gap", func(l *quota.SendLimits) { l.Gap = -1 }},
+		{mailbox.Outlook, "gap", func(l *quota.SendLimits) { l.Gap = 25 * time.Hour }},
+		{mailbox.Outlook, "jitter", func(l *quota.SendLimits) { l.Jitter = -1 }},
+		{mailbox.Outlook, "jitter", func(l *quota.SendLimits) { l.Gap, l.Jitter = 20*time.Hour, 5*time.Hour }},
+		{mailbox.Outlook, "zone", func(l *quota.SendLimits) { l.Zone = "Mars/Olympus" }},
+		{mailbox.Outlook, "zone", func(l *quota.SendLimits) { l.Zone = "Local" }},
+		{mailbox.Outlook, "zone", func(l *quota.SendLimits) { l.Zone = "../etc/passwd" }},
+		{mailbox.Outlook, "", func(l *quota.SendLimits) { l.Zone, l.Hours = "Europe/Vienna", []quota.Hours{nine} }},
+		{mailbox.Outlook, "hours", func(l *quota.SendLimits) { l.Hours = []quota.Hours{} }},
+		{mailbox.Outlook, "hours[1].days", func(l *quota.SendLimits) { l.Hours = []quota.Hours{nine, {From: 0, Until: 1}} }},
+		{mailbox.Outlook, "hours[0].days", func(l *quota.SendLimits) { l.Hours = []quota.Hours{{Days: []time.Weekday{7}, Until: 1}} }},
+		{mailbox.Outlook, "hours[0].until", func(l *quota.SendLimits) { l.Hours = []quota.Hours{quota.Weekdays(60, 60)} }},
+		{mailbox.Outlook, "hours[0].until", func(l *quota.SendLimits) { l.Hours = []quota.Hours{quota.Weekdays(-1, 60)} }},
+		{mailbox.Outlook, "hours[0].until", func(l *quota.SendLimits) { l.Hours = []quota.Hours{quota.Weekdays(0, 24*60+1)} }},
+		{mailbox.Gmail, "", func(l *quota.SendLimits) { l.WarmUp = &quota.WarmUp{Start: 500, Step: 1} }},
+		{mailbox.Gmail, "warm_up.start", func(l *quota.SendLimits) { l.WarmUp = &quota.WarmUp{Start: 501, Step: 1} }},
+		{mailbox.Gmail, "warm_up.start", func(l *quota.SendLimits) { l.WarmUp = &quota.WarmUp{Step: 1} }},
+		{mailbox.Gmail, "warm_up.step", func(l *quota.SendLimits) { l.WarmUp = &quota.WarmUp{Start: 1} }},
+		{mailbox.Gmail, "warm_up.days", func(l *quota.SendLimits) { l.WarmUp = &quota.WarmUp{Start: 1, Step: 1, Days: -1} }},
+		{mailbox.Gmail, "slow_down.floor", func(l *quota.SendLimits) { l.SlowDown = &quota.SlowDown{Floor: 1.1} }},
+		{mailbox.Gmail, "slow_down.floor", func(l *quota.SendLimits) { l.SlowDown = &quota.SlowDown{Floor: math.NaN()} }},
+		{mailbox.Gmail, "slow_down.recovery", func(l *quota.SendLimits) { l.SlowDown = &quota.SlowDown{Recovery: -0.1} }},
+		{mailbox.Gmail, "slow_down.reactions[x].kind", func(l *quota.SendLimits) { l.SlowDown = reaction("x", quota.Reaction{}) }},
+		{mailbox.Gmail, "slow_down.reactions[bounce].count", func(l *quota.SendLimits) { l.SlowDown = reaction("bounce", quota.Reaction{}) }},
+		{mailbox.Gmail, "slow_down.reactions[bounce].within", func(l *quota.SendLimits) { l.SlowDown = reaction("bounce", quota.Reaction{Count: 1}) }},
+		{mailbox.Gmail, "slow_down.reactions[bounce].factor", func(l *quota.SendLimits) {
+			l.SlowDown = reaction("bounce", quota.Reaction{Count: 1, Within: time.Hour})
+		}},
+		{mailbox.Gmail, "slow_down.reactions[bounce].share", func(l *quota.SendLimits) {
+			l.SlowDown = reaction("bounce", quota.Reaction{Count: 1, Share: 2, Within: time.Hour, Factor: 1})
+		}},
+		{mailbox.Gmail, "slow_down.reactions[bounce].pause", func(l *quota.SendLimits) {
+			l.SlowDown = reaction("bounce", quota.Reaction{Count: 1, Within: time.Hour, Factor: 1, Pause: 31 * 24 * time.Hour})
+		}},
+		{"other", "", func(l *quota.SendLimits) { l.Messages, l.Recipients, l.PerMinute = 1_000_000, 1_000_000, 1_000_000 }},
+		{"other", "messages", func(l *quota.SendLimits) { l.Messages, l.ForceAboveProviderLimit = -5, true }},
 	}
 	for _, tt := range tests {
-		providers := map[mailbox.ProviderName]quota.SendLimits{tt.provider: tt.limits}
+		limits := with(tt.provider, tt.change)
+		providers := map[mailbox.ProviderName]quota.SendLimits{tt.provider: limits}
 		_, err := quota.NewSends(quota.SendsConfig{Providers: providers})
 		if tt.field != "" {
 			wantInvalid(t, err, "providers["+string(tt.provider)+"]."+tt.field)
 		} else if err != nil {
-			t.Errorf("%s %+v: %v", tt.provider, tt.limits, err)
+			t.Errorf("%s %+v: %v", tt.provider, limits, err)
 		}
 
 		s, err := quota.NewSends(quota.SendsConfig{
-			Limits: func(mailbox.Ref, mailbox.ProviderName) quota.SendLimits { return tt.limits },
+			Limits: func(mailbox.Ref, mailbox.ProviderName) quota.SendLimits { return limits },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -98,9 +156,27 @@ func TestSendsRefuseBadConfiguration(t *testing.T) {
 			if d.Allowed {
 				t.Error("allowed with invalid limits")
 			}
-		} else if err != nil || !d.Allowed {
-			t.Errorf("%s %+v: %+v, %v", tt.provider, tt.limits, d, err)
+		} else if err != nil || !d.Allowed && d.Binding != quota.RuleHours {
+			t.Errorf("%s %+v: %+v, %v", tt.provider, limits, d, err)
 		}
+	}
+}
+
+func reaction(kind quota.SignalKind, r quota.Reaction) *quota.SlowDown {
+	return &quota.SlowDown{Reactions: map[quota.SignalKind]quota.Reaction{kind: r}}
+}
+
+func TestBadLimitsOfGroups(t *testing.T) {
+	t.Parallel()
+	for field, c := range map[string]quota.SendsConfig{
+		"tenant.messages":             {Tenant: quota.GroupLimits{Messages: -1}},
+		"domain.recipients":           {Domain: quota.GroupLimits{Recipients: -1}},
+		"recipient_domain.per_minute": {RecipientDomain: quota.GroupLimits{PerMinute: -1}},
+		"recipient_domain.gap":        {RecipientDomain: quota.GroupLimits{Gap: 25 * time.Hour}},
+		"down":                        {Down: "open"},
+	} {
+		_, err := quota.NewSends(c)
+		wantInvalid(t, err, field)
 	}
 }
 
@@ -113,13 +189,42 @@ func TestDefaultsAreBelowTheProvidersLimits(t *testing.T) {
 	}
 }
 
+func TestPresets(t *testing.T) {
+	t.Parallel()
+	for preset, p := range map[quota.Preset]mailbox.ProviderName{
+		quota.PresetGmail: mailbox.Gmail, quota.PresetWorkspace: mailbox.Gmail, quota.PresetWorkspaceTrial: mailbox.Gmail,
+		quota.PresetMicrosoft365: mailbox.Outlook, quota.PresetOutlook: mailbox.Outlook,
+		quota.PresetNewDomain: mailbox.Gmail, "unknown": "other",
+	} {
+		l := preset.Limits()
+		if _, err := quota.NewSends(quota.SendsConfig{Providers: map[mailbox.ProviderName]quota.SendLimits{p: l}}); err != nil {
+			t.Errorf("%s: %v", preset, err)
+		}
+		if hard := quota.ProviderSendLimits(p); hard.Messages > 0 && (l.Messages >= hard.Messages || l.Recipients >= hard.Recipients) {
+			t.Errorf("%s leaves no room below the provider's limits: %+v", preset, l)
+		}
+	}
+}
+
+// The figures are those of the announcement.
+func TestTenantExternalRecipients(t *testing.T) {
+	t.Parallel()
+	for licences, want := range map[int]int{
+		-1: 5_000, 0: 5_000, 1: 10_000, 2: 10_312, 10: 12_006, 25: 14_259, 100: 22_059, 1_000: 72_446, 10_000: 324_979, 100_000: 1_590_639,
+	} {
+		if got := quota.TenantExternalRecipients(licences); got != want {
+			t.Errorf("%d licences: %d, want %d", licences, got, want)
+		}
+	}
+}
+
 func TestLimitsOfOneMailbox(t *testing.T) {
 	t.Parallel()
 	s, err := quota.NewSends(quota.SendsConfig{
-		Providers: map[mailbox.ProviderName]quota.SendLimits{mailbox.Gmail: {Messages: 3}},
+		Providers: map[mailbox.ProviderName]quota.SendLimits{mailbox.Gmail: filled(mailbox.Gmail, quota.SendLimits{Messages: 3})},
 		Limits: func(ref mailbox.Ref, p mailbox.ProviderName) quota.SendLimits {
 			if ref.Mailbox == "new" && p == mailbox.Gmail {
-				return quota.SendLimits{Messages: 1}
+				return filled(p, quota.SendLimits{Messages: 1})
 			}
 			return quota.SendLimits{}
 		},
@@ -152,7 +257,7 @@ func TestInvalidRequests(t *testing.T) {
 		{"key", func(r *quota.SendRequest) { r.Key = string(make([]byte, 513)) }},
 		{"recipients", func(r *quota.SendRequest) { r.Recipients = -1 }},
 		{"recipients", func(r *quota.SendRequest) { r.Recipients = 11 }},
-		{"recipients", func(r *quota.SendRequest) { r.Recipients = 1 << 40 }},
+		{"recipients", func(r *quota.SendRequest) { r.Recipients = 10_001 }},
 	}
 	for _, tt := range tests {
 		r := request("k", 1)
@@ -193,17 +298,21 @@ func TestDecisionExplainsItself(t *testing.T) {
 				{Rule: quota.RulePace, Text: "2 of 2 messages of the last minute are used.", NotBefore: start.Add(60 * time.Second), Limit: 2, Used: 2},
 			},
 			Remaining: 1,
+			Binding:   quota.RuleRecipients,
 		}
-		if diff := cmp.Diff(want, d); diff != "" {
+		for i := range want.Reasons {
+			want.Reasons[i].Log = quota.Log{Tenant: "t", Kind: quota.LogMailbox, Name: "m"}
+		}
+		if diff := gocmp.Diff(want, d); diff != "" {
 			t.Errorf("decision (-want +got):\n%s", diff)
 		}
 
 		time.Sleep(time.Minute)
 		res, d := reserve(t, s, request("3", 2))
-		if diff := cmp.Diff(quota.Decision{Allowed: true}, d); diff != "" {
+		if diff := gocmp.Diff(quota.Decision{Allowed: true, Binding: quota.RuleMessages}, d); diff != "" {
 			t.Errorf("decision (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(quota.Reservation{Ref: request("", 0).Ref, ID: "3", Recipients: 2, At: time.Now()}, res); diff != "" {
+		if diff := gocmp.Diff(quota.Reservation{Ref: request("", 0).Ref, ID: "3", Recipients: 2, At: time.Now()}, res); diff != "" {
 			t.Errorf("reservation (-want +got):\n%s", diff)
 		}
 
@@ -222,7 +331,7 @@ func TestLifeOfAReservation(t *testing.T) {
 		l := quota.SendLimits{Messages: 2}
 		s := sendsOn(t, store, l)
 		one := mustReserve(t, s, request("1", 1))
-		if again := mustReserve(t, s, request("1", 1)); again != one {
+		if again := mustReserve(t, s, request("1", 1)); !gocmp.Equal(again, one) {
 			t.Errorf("the same key at the same time gave %+v after %+v", again, one)
 		}
 		mustReserve(t, s, request("2", 1))
@@ -244,7 +353,7 @@ func TestLifeOfAReservation(t *testing.T) {
 			t.Fatal(err)
 		}
 		var stored quota.Reservation
-		if err := json.Unmarshal(data, &stored); err != nil || stored != three {
+		if err := json.Unmarshal(data, &stored); err != nil || !gocmp.Equal(stored, three) {
 			t.Fatalf("%s gives %+v (%v), want %+v", data, stored, err, three)
 		}
 		for range 2 {
@@ -265,7 +374,7 @@ func TestLifeOfAReservation(t *testing.T) {
 
 func wantRefused(t *testing.T, s *quota.Sends, key string) {
 	t.Helper()
-	if res, d := reserve(t, s, request(key, 1)); d.Allowed || res != (quota.Reservation{}) {
+	if res, d := reserve(t, s, request(key, 1)); d.Allowed || res.ID != "" {
 		t.Fatalf("Reserve(%q) gave %+v, %+v, want a refusal", key, res, d)
 	}
 }
@@ -336,7 +445,7 @@ func TestRetriesKeepThePace(t *testing.T) {
 			at = append(at, time.Since(start))
 		}
 		want := []time.Duration{0, 10 * time.Second, 60 * time.Second, 70 * time.Second, 120 * time.Second, 130 * time.Second}
-		if diff := cmp.Diff(want, at); diff != "" {
+		if diff := gocmp.Diff(want, at); diff != "" {
 			t.Errorf("times of retries (-want +got):\n%s", diff)
 		}
 	})
@@ -348,8 +457,19 @@ type brokenStore struct{ err error }
 func (b brokenStore) Decide(context.Context, quota.Ask) (quota.Answer, error) {
 	return quota.Answer{Allowed: true}, b.err
 }
-func (b brokenStore) Settle(context.Context, quota.Entry) error         { return b.err }
-func (b brokenStore) Remove(context.Context, mailbox.Ref, string) error { return b.err }
+func (b brokenStore) Settle(context.Context, quota.Entry) error       { return b.err }
+func (b brokenStore) Remove(context.Context, quota.Log, string) error { return b.err }
+func (b brokenStore) Entries(context.Context, quota.Log, time.Time) ([]quota.Entry, error) {
+	return nil, b.err
+}
+
+func (b brokenStore) State(context.Context, quota.Log) (quota.State, error) {
+	return quota.State{}, b.err
+}
+
+func (b brokenStore) SetState(context.Context, quota.Log, quota.State) (bool, error) {
+	return false, b.err
+}
 
 func TestBrokenStoreFailsClosed(t *testing.T) {
 	t.Parallel()

@@ -17,14 +17,24 @@ type mailboxKey struct {
 	ref mailbox.Ref
 }
 
+// tenantKey has no app: what bars a tenant from sending bars every app.
+type tenantKey struct {
+	provider mailbox.ProviderName
+	tenant   mailbox.TenantID
+}
+
+// tenantState is what is known of the sends of a tenant.
+type tenantState struct {
+	gate      gate
+	mailboxes int // how many states refer to it
+}
+
 // appState is what is known of one OAuth app.
 type appState struct {
-	limits        Limits
-	gate          gate
-	units         bucket
-	unitsBackfill bucket
-	day           dayCounter
-	dayBackfill   dayCounter
+	limits Limits
+	gate   gate
+	units  bucket
+	day    bucket // of 24 hours, without a burst
 	// blocked are waiting calls, each first of its lane in its mailbox, that
 	// only the app's limits hold back, best first.
 	blocked []*waiter
@@ -33,34 +43,34 @@ type appState struct {
 
 func newAppState(l Limits) *appState {
 	return &appState{
-		limits:        l,
-		units:         newBucket(l.App, 1),
-		unitsBackfill: newBucket(l.App, l.BackfillShare),
-		day:           newDayCounter(l.AppDay, 1),
-		dayBackfill:   newDayCounter(l.AppDay, l.BackfillShare),
+		limits: l,
+		units:  newBucket(l.App),
+		day:    newBucket(Budget{Units: l.AppDay, Per: 24 * time.Hour}),
 	}
 }
 
 // mailboxState is what is known of one mailbox as used by one app.
 type mailboxState struct {
-	app           *appState
-	gate          gate
-	sends         gate
-	backfill      int // calls of that lane in flight
-	units         bucket
-	unitsBackfill bucket
-	upload        bucket
-	queues        [ranks][]*waiter
-	queuedUnits   [ranks]int
-	timer         *time.Timer
+	app         *appState
+	tenant      *tenantState
+	gate        gate
+	sends       gate
+	parallel    adaptiveCap
+	backfill    int // calls of that lane in flight
+	units       bucket
+	upload      bucket
+	queues      [ranks][]*waiter
+	queuedUnits [ranks]int
+	promoted    time.Time // when a backfill call got ahead of live ones
+	timer       *time.Timer
 }
 
-func newMailboxState(app *appState) *mailboxState {
+func newMailboxState(app *appState, tenant *tenantState) *mailboxState {
 	return &mailboxState{
-		app:           app,
-		units:         newBucket(app.limits.Mailbox, 1),
-		unitsBackfill: newBucket(app.limits.Mailbox, app.limits.BackfillShare),
-		upload:        newBucket(app.limits.Upload, 1),
+		app:    app,
+		tenant: tenant,
+		units:  newBucket(app.limits.Mailbox),
+		upload: newBucket(app.limits.Upload),
 	}
 }
 
@@ -71,7 +81,7 @@ func (mb *mailboxState) waiting() int {
 // idle reports whether the state equals that of a new mailbox.
 func (mb *mailboxState) idle(now time.Time) bool {
 	return mb.waiting() == 0 && mb.gate.quiet(now) && mb.sends.quiet(now) &&
-		mb.units.full(now) && mb.unitsBackfill.full(now) && mb.upload.full(now)
+		mb.units.full(now) && mb.upload.full(now)
 }
 
 // rank orders lanes, best first.
@@ -90,6 +100,15 @@ type cost struct {
 	units    int
 	parallel int
 	upload   int
+	ahead    bool // it got ahead of live calls, and leaves no reserve
+}
+
+// keeps is what the call has to leave of units that all lanes share.
+func (c cost) keeps(l *Limits, units int) int {
+	if c.ahead {
+		return 0
+	}
+	return l.reserve(c.rank, units)
 }
 
 func costOf(call mailbox.Call) cost {
@@ -112,7 +131,8 @@ func costOf(call mailbox.Call) cost {
 type ticket struct {
 	mailbox *mailboxState
 	cost    cost
-	epochs  struct{ mailbox, sends, app uint32 }
+	most    int // calls of the mailbox that may be in flight
+	epochs  struct{ mailbox, sends, tenant, app uint32 }
 }
 
 // holder is the group of limits that holds a call back.
@@ -134,10 +154,10 @@ type hold struct {
 // check tells whether a call may go now. seq is its place among waiting calls.
 func (mb *mailboxState) check(c cost, seq uint64, now time.Time) hold {
 	app := mb.app
-	concurrency := app.limits.Concurrency
+	concurrency := mb.parallel.limit(&app.limits)
 
 	// First the limits of its lane alone.
-	if at := mb.upload.readyAt(now, 0, c.upload); at.After(now) {
+	if at := mb.upload.readyAt(now, 0, c.upload, 0); at.After(now) {
 		return hold{holdLane, at}
 	}
 	switch c.rank {
@@ -145,11 +165,14 @@ func (mb *mailboxState) check(c cost, seq uint64, now time.Time) hold {
 		if mb.sends.until.After(now) {
 			return hold{holdLane, mb.sends.until}
 		}
-		if !mb.sends.room(1, Unlimited) {
+		if mb.tenant.gate.until.After(now) {
+			return hold{holdLane, mb.tenant.gate.until}
+		}
+		if !mb.sends.room(1, Unlimited) || !mb.tenant.gate.room(1, Unlimited) {
 			return hold{by: holdLane}
 		}
 	case rankBackfill:
-		if at := mb.unitsBackfill.readyAt(now, 0, c.units); at.After(now) {
+		if at := mb.units.readyAt(now, 0, c.units, c.keeps(&app.limits, app.limits.Mailbox.Burst)); at.After(now) {
 			return hold{holdLane, at}
 		}
 		if concurrency > 1 && mb.backfill > 0 && mb.backfill+c.parallel > concurrency-1 {
@@ -160,7 +183,7 @@ func (mb *mailboxState) check(c cost, seq uint64, now time.Time) hold {
 	if mb.gate.until.After(now) {
 		return hold{holdMailbox, mb.gate.until}
 	}
-	if at := mb.units.readyAt(now, 0, c.units); at.After(now) {
+	if at := mb.units.readyAt(now, 0, c.units, 0); at.After(now) {
 		return hold{holdMailbox, at}
 	}
 	if !mb.gate.room(c.parallel, concurrency) {
@@ -182,28 +205,23 @@ func (mb *mailboxState) check(c cost, seq uint64, now time.Time) hold {
 // earliest is when time alone lets the app's limits allow a call.
 func (a *appState) earliest(c cost, now time.Time) time.Time {
 	at := later(now, a.gate.until)
-	at = later(at, a.units.readyAt(now, 0, c.units))
-	at = later(at, a.day.readyAt(now, c.units))
-	if c.rank == rankBackfill {
-		at = later(at, a.unitsBackfill.readyAt(now, 0, c.units))
-		at = later(at, a.dayBackfill.readyAt(now, c.units))
-	}
-	return at
+	at = later(at, a.units.readyAt(now, 0, c.units, c.keeps(&a.limits, a.limits.App.Burst)))
+	return later(at, a.day.readyAt(now, 0, c.units, c.keeps(&a.limits, a.limits.AppDay)))
 }
 
 // earliest returns the soonest that a call can go after others of ahead units,
 // and what has to be waited for. Calls in flight may delay it further.
 func (mb *mailboxState) earliest(c cost, ahead int, now time.Time) (time.Time, mailbox.Scope) {
 	at, scope := later(now, mb.gate.until), mailbox.ScopeMailbox
-	at = later(at, mb.units.readyAt(now, ahead, c.units))
-	at = later(at, mb.upload.readyAt(now, 0, c.upload))
-	switch c.rank {
-	case rankSend:
+	at = later(at, mb.units.readyAt(now, ahead, c.units, mb.app.limits.reserve(c.rank, mb.app.limits.Mailbox.Burst)))
+	at = later(at, mb.upload.readyAt(now, 0, c.upload, 0))
+	if c.rank == rankSend {
 		if mb.sends.until.After(at) {
 			at, scope = mb.sends.until, mailbox.ScopeSending
 		}
-	case rankBackfill:
-		at = later(at, mb.unitsBackfill.readyAt(now, 0, c.units))
+		if mb.tenant.gate.until.After(at) {
+			at, scope = mb.tenant.gate.until, mailbox.ScopeTenant
+		}
 	}
 	if app := mb.app.earliest(c, now); app.After(at) {
 		at, scope = app, mailbox.ScopeApp
@@ -230,14 +248,18 @@ func (mb *mailboxState) take(c cost, now time.Time) ticket {
 	switch c.rank {
 	case rankSend:
 		mb.sends.inflight++
+		mb.tenant.gate.inflight++
 	case rankBackfill:
-		mb.unitsBackfill.take(now, c.units)
-		app.unitsBackfill.take(now, c.units)
-		app.dayBackfill.take(now, c.units)
 		mb.backfill += c.parallel
 	}
-	t := ticket{mailbox: mb, cost: c}
-	t.epochs.mailbox, t.epochs.sends, t.epochs.app = mb.gate.epoch, mb.sends.epoch, app.gate.epoch
+	return mb.ticket(c)
+}
+
+// ticket is that of a call which goes now.
+func (mb *mailboxState) ticket(c cost) ticket {
+	t := ticket{mailbox: mb, cost: c, most: mb.parallel.limit(&mb.app.limits)}
+	t.epochs.mailbox, t.epochs.sends = mb.gate.epoch, mb.sends.epoch
+	t.epochs.tenant, t.epochs.app = mb.tenant.gate.epoch, mb.app.gate.epoch
 	return t
 }
 
@@ -249,6 +271,7 @@ func (mb *mailboxState) give(t ticket) {
 	switch t.cost.rank {
 	case rankSend:
 		mb.sends.inflight--
+		mb.tenant.gate.inflight--
 	case rankBackfill:
 		mb.backfill -= t.cost.parallel
 	}
@@ -259,6 +282,8 @@ func (mb *mailboxState) give(t ticket) {
 type waiter struct {
 	mailbox   *mailboxState
 	cost      cost
+	lane      rank // whose queue it stands in
+	since     time.Time
 	seq       uint64
 	deadline  time.Time
 	byContext bool // deadline is the context's
@@ -279,13 +304,37 @@ func (w *waiter) before(r rank, seq uint64) bool {
 
 func (mb *mailboxState) enqueue(w *waiter) {
 	r := w.cost.rank
+	w.lane = r
 	mb.queues[r] = append(mb.queues[r], w)
 	mb.queuedUnits[r] += w.cost.units
 }
 
+// patience is how long the first backfill call waits for live calls that always
+// come before it.
+const patience = 30 * time.Second
+
+// promote puts the first backfill call in front of the live ones if it has
+// waited for patience, and no other has got ahead for as long.
+func (mb *mailboxState) promote(now time.Time) {
+	if len(mb.queues[rankBackfill]) == 0 || len(mb.queues[rankLive]) == 0 {
+		return
+	}
+	w := mb.queues[rankBackfill][0]
+	c := w.cost
+	c.ahead = true
+	if now.Sub(later(w.since, mb.promoted)) < patience || mb.check(c, w.seq, now).by == holdLane {
+		return
+	}
+	mb.remove(w)
+	w.cost = c
+	w.lane, mb.promoted = rankLive, now
+	mb.queues[rankLive] = slices.Insert(mb.queues[rankLive], 0, w)
+	mb.queuedUnits[rankLive] += w.cost.units
+}
+
 func (mb *mailboxState) remove(w *waiter) {
 	mb.app.unblock(w)
-	r := w.cost.rank
+	r := w.lane
 	if i := slices.Index(mb.queues[r], w); i >= 0 {
 		mb.queues[r] = slices.Delete(mb.queues[r], i, i+1)
 		mb.queuedUnits[r] -= w.cost.units

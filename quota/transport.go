@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,18 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return t.base.RoundTrip(req)
 	}
+	var start time.Time
+	if t.limiter.shared != nil {
+		start = time.Now()
+	}
 	tk, err := t.limiter.acquire(req.Context(), call)
+	var sc *sharedCall
+	if err == nil && t.limiter.shared != nil {
+		sc, err = t.limiter.shared.enter(req.Context(), call, tk, start)
+		if err != nil {
+			t.limiter.release(tk)
+		}
+	}
 	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()
@@ -34,6 +46,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	handedOver := false
 	defer func() {
 		if !handedOver {
+			sc.leave()
 			t.limiter.release(tk)
 		}
 	}()
@@ -43,10 +56,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	r, refused := refusalOf(resp)
-	body := &liveBody{ReadCloser: resp.Body, limiter: t.limiter, ticket: tk}
+	body := &liveBody{ReadCloser: resp.Body, limiter: t.limiter, ticket: tk, shared: sc}
 	switch {
 	case refused:
-		t.limiter.refused(tk, r)
+		t.limiter.learn(tk, sc, r)
 	case call.Parallel > 1 && isMultipart(resp):
 		body.parts = &partWatch{date: resp.Header.Get("Date")}
 	case resp.StatusCode < 500:
@@ -78,8 +91,7 @@ func refusalOf(resp *http.Response) (refusal, bool) {
 	if resp.StatusCode == http.StatusForbidden && !parseAPIError(head).isRateLimit() {
 		return refusal{}, false
 	}
-	wait, scope, _ := ParseRetryAfter(resp.Header, head, time.Now())
-	return refusal{scope, wait}, true
+	return refusalIn(resp.Header, head, time.Now()), true
 }
 
 // failedReader repeats the error that ended an earlier read.
@@ -101,6 +113,7 @@ type liveBody struct {
 	io.ReadCloser
 	limiter *Limiter
 	ticket  ticket
+	shared  *sharedCall
 
 	mu    sync.Mutex // Close may come while Read is busy
 	parts *partWatch // nil unless the answer is a batch
@@ -112,10 +125,9 @@ func (b *liveBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.parts != nil && n > 0 {
 		b.mu.Lock()
-		for _, r := range b.parts.write(p[:n]) {
-			b.limiter.refused(b.ticket, r)
-		}
+		found := slices.Clone(b.parts.write(p[:n]))
 		b.mu.Unlock()
+		b.learn(found)
 	}
 	if err != nil {
 		b.end()
@@ -132,18 +144,27 @@ func (b *liveBody) Close() error {
 
 func (b *liveBody) end() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ended {
+	ended := b.ended
+	b.ended = true
+	var found []refusal
+	passed := false
+	if b.parts != nil && !ended {
+		found, passed = slices.Clone(b.parts.end()), b.parts.passed()
+	}
+	b.mu.Unlock()
+	if ended {
 		return
 	}
-	b.ended = true
-	if b.parts != nil {
-		for _, r := range b.parts.end() {
-			b.limiter.refused(b.ticket, r)
-		}
-		if b.parts.passed() {
-			b.limiter.succeeded(b.ticket)
-		}
+	b.learn(found)
+	if passed {
+		b.limiter.succeeded(b.ticket)
 	}
+	b.shared.leave()
 	b.limiter.release(b.ticket)
+}
+
+func (b *liveBody) learn(found []refusal) {
+	for _, r := range found {
+		b.limiter.learn(b.ticket, b.shared, r)
+	}
 }

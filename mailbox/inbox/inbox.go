@@ -47,7 +47,8 @@ type Config struct {
 	Handler func(ctx context.Context, e mailbox.Event) error
 	// Index knows what was sent; nil matches nothing.
 	Index threading.Index
-	// Sends is told of mail that the user sent by hand, so that it counts; may
+	// Sends is told of mail that the user sent by hand, so that it counts, and of
+	// bounces, complaints and answers, so that the mailbox slows down in time; may
 	// be nil.
 	Sends *quota.Sends
 	// Policy is what to deliver; empty means PolicyMatched.

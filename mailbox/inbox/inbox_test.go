@@ -304,7 +304,7 @@ func TestReportLinksWhatTheHeaderDoesNot(t *testing.T) {
 func TestMailSentByHandCountsAgainstTheLimits(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		sends, err := quota.NewSends(quota.SendsConfig{Limits: func(mailbox.Ref, mailbox.ProviderName) quota.SendLimits {
-			return quota.SendLimits{Messages: 3}
+			return quota.SendLimits{Messages: 3, Recipients: 100, PerMessage: 100, PerMinute: 20}
 		}})
 		if err != nil {
 			t.Fatal(err)

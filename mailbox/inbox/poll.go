@@ -190,6 +190,9 @@ func (p *poll) take(ctx context.Context, messages []*mailbox.Message, replay boo
 
 // deliver calls the handler. A message it failed on too often is set aside.
 func (p *poll) deliver(ctx context.Context, e mailbox.Event) error {
+	if err := p.signal(ctx, e); err != nil { // the host's answer does not wait for it
+		p.config.Logger.WarnContext(ctx, "sending limits were not told of an answer", "mailbox", e.Mailbox, "error", err)
+	}
 	err := p.config.Handler(ctx, e)
 	if err == nil {
 		p.report.Events++
@@ -343,8 +346,18 @@ func (p *poll) sentEvent(ctx context.Context, m *mailbox.Message) (mailbox.Event
 	}
 	return e, p.config.Sends.Observe(ctx, quota.SendRequest{
 		Ref: p.state.Ref, Provider: p.mb.Account().Provider, Key: eventID(m),
-		Recipients: max(1, len(m.To)+len(m.Cc)+len(m.Bcc)), At: m.ReceivedAt,
+		From: p.mb.Account().Address, To: addresses(m.To, m.Cc, m.Bcc), At: m.ReceivedAt,
 	})
+}
+
+func addresses(lists ...[]mailbox.Address) []string {
+	var all []string
+	for _, list := range lists {
+		for _, a := range list {
+			all = append(all, a.Address)
+		}
+	}
+	return all[:min(len(all), quota.MaxRecipients)]
 }
 
 // wantsBody is the privacy policy: it decides from what the headers told.

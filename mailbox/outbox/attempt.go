@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -55,6 +56,7 @@ func (o *Outbox) attempt(ctx context.Context, i Intent) (Intent, error) {
 	tryCtx, cancel := context.WithTimeout(ctx, o.config.SendTimeout)
 	defer cancel()
 	sent, err := o.try(tryCtx, &i)
+	o.signal(ctx, &i, err)
 	switch mailbox.OutcomeOf(err) {
 	case mailbox.OutcomeSent:
 		i.sent(sent)
@@ -85,16 +87,13 @@ func (o *Outbox) try(ctx context.Context, i *Intent) (mailbox.Sent, error) {
 		return mailbox.Sent{}, notSent(err)
 	}
 	account := mb.Account()
+	from := cmp.Or(i.Message.From.Address, account.Address)
 	if i.Message.RFCMessageID == "" {
-		from := i.Message.From.Address
-		if from == "" {
-			from = account.Address
-		}
 		i.Message.RFCMessageID = compose.NewMessageID(from)
 	}
 	if o.config.Limits != nil {
 		r, decision, err := o.config.Limits.Reserve(ctx, quota.SendRequest{
-			Ref: i.Ref, Provider: account.Provider, Key: i.Key, Recipients: len(i.Message.Recipients()),
+			Ref: i.Ref, Provider: account.Provider, Key: i.Key, From: from, To: addresses(i.Message.Recipients()),
 		})
 		if err != nil {
 			return mailbox.Sent{}, notSent(err)
@@ -122,6 +121,40 @@ func (o *Outbox) try(ctx context.Context, i *Intent) (mailbox.Sent, error) {
 	})
 }
 
+func addresses(list []mailbox.Address) []string {
+	all := make([]string, len(list))
+	for i, a := range list {
+		all[i] = a.Address
+	}
+	return all
+}
+
+// signal tells the sending limits that the provider refused to send, so that the
+// mailbox rests instead of trying again.
+func (o *Outbox) signal(ctx context.Context, i *Intent, err error) {
+	e, ok := errors.AsType[*mailbox.Error](err)
+	if !ok || o.config.Limits == nil {
+		return
+	}
+	kind := quota.SignalThrottled
+	switch {
+	case e.Class == mailbox.ClassSendBlocked:
+		kind = quota.SignalUnusualActivity
+	case e.Class == mailbox.ClassSendLimit && e.Scope == mailbox.ScopeTenant:
+		kind = quota.SignalTenantBlocked
+	case e.Class != mailbox.ClassSendLimit:
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	_, err = o.config.Limits.Signal(ctx, quota.Signal{
+		Ref: i.Ref, Provider: e.Provider, Kind: kind, ID: i.Key + "#" + strconv.Itoa(i.Attempts), From: i.Message.From.Address, Wait: e.RetryAfter,
+	})
+	if err != nil {
+		o.config.Logger.WarnContext(ctx, "sending limits were not told of a refusal", "mailbox", i.Mailbox, "error", err)
+	}
+}
+
 // notSent marks an error as one that came before anything could have gone out.
 func notSent(err error) error {
 	e := &mailbox.Error{Op: "send", Class: mailbox.ClassOf(err), Err: err}
@@ -143,6 +176,7 @@ func (o *Outbox) hold(i *Intent, err error) {
 			i.Waiting = append(i.Waiting, r.Text)
 		}
 		i.Attempts-- // it was not tried
+		i.Held += max(0, l.decision.NotBefore.Sub(now))
 		i.State, i.NextAt = StatePending, l.decision.NotBefore
 	} else {
 		i.failure(err)

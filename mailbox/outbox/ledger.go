@@ -31,7 +31,7 @@ type Intent struct {
 	Waiting []string `json:"waiting,omitempty"`
 	// HeldSince is since when the mailbox cannot be used (disconnected, not
 	// allowed, the app refused); zero while it can. Held is how long that was
-	// before.
+	// before, and how long sending limits have made it wait.
 	HeldSince time.Time     `json:"held_since,omitzero"`
 	Held      time.Duration `json:"held,omitempty"`
 	// HeldBefore is what Held was at the checkpoint.

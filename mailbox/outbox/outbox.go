@@ -50,8 +50,8 @@ type Config struct {
 	// to decide. 0 means 1 hour. Time in which it is held does not count.
 	LookFor time.Duration
 	// GiveUpAfter is how long a message that cannot be sent for a passing
-	// reason is kept before it fails. 0 means 72 hours. Time spent waiting for
-	// sending limits counts, time in which it is held does not.
+	// reason is kept before it fails. 0 means 72 hours. Time in which it waits for
+	// sending limits or is held does not count: a campaign may take weeks.
 	GiveUpAfter time.Duration
 	// HoldFor is how long a message is held before it fails, because its mailbox
 	// is disconnected, needs its user or an administrator, or because the provider

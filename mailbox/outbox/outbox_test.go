@@ -396,7 +396,7 @@ func TestLimitsHoldMessagesBack(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		sends, err := quota.NewSends(quota.SendsConfig{
 			Limits: func(mailbox.Ref, mailbox.ProviderName) quota.SendLimits {
-				return quota.SendLimits{Messages: 3}
+				return quota.SendLimits{Messages: 3, Recipients: 100, PerMessage: 100, PerMinute: 20}
 			},
 		})
 		if err != nil {
@@ -417,11 +417,32 @@ func TestLimitsHoldMessagesBack(t *testing.T) {
 	})
 }
 
+// Limits may make a message wait for longer than a failing one is kept.
+func TestLimitsMayTakeWeeks(t *testing.T) {
+	scenario(t, func(t *testing.T, w *world) {
+		sends, err := quota.NewSends(quota.SendsConfig{
+			Limits: func(mailbox.Ref, mailbox.ProviderName) quota.SendLimits {
+				return quota.SendLimits{Messages: 1, Recipients: 100, PerMessage: 100, PerMinute: 20}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.config.Limits = sends
+		o := w.outbox()
+		for n := range 10 {
+			w.send(o, request(fmt.Sprint("k", n)))
+		}
+		w.settle(o, 10*24*time.Hour)
+		w.wantDelivered(10)
+	})
+}
+
 func TestFailedSendGivesItsPlaceBack(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		sends, err := quota.NewSends(quota.SendsConfig{
 			Limits: func(mailbox.Ref, mailbox.ProviderName) quota.SendLimits {
-				return quota.SendLimits{Messages: 1}
+				return quota.SendLimits{Messages: 1, Recipients: 100, PerMessage: 100, PerMinute: 20}
 			},
 		})
 		if err != nil {

@@ -9,16 +9,18 @@
 //	err = store.Migrate(ctx)
 //	…
 //	stores := mailtether.Stores{
-//		Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens(), Index: store.Index(),
+//		Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens(),
+//		Index: store.Index(), Sends: store.Sends(), Calls: store.Calls(),
 //	}
 //
 // Every operation is one statement (a write that is refused is followed by a
 // query for the reason), so that nothing holds a lock for longer than that, no
 // two operations can deadlock, and any number of processes can share a database.
-// There are two exceptions. [Index.Add] of a message that is there already reads
-// it and writes the union, and does so again if somebody else was faster. And in
-// SQLite, which has no statement that changes two tables, each write of an Index
-// is a transaction of two or three statements.
+// There are three exceptions. [Sends.Decide] and the steps of [Calls] are short
+// transactions, which hold one row of a log or a state. [Index.Add] of a message
+// that is there already reads it and writes the union, and does so again if
+// somebody else was faster. And in SQLite, which has no statement that changes two
+// tables, each write of an Index is a transaction of two or three statements.
 //
 // # Schema
 //
@@ -35,6 +37,9 @@
 //	mailtether_leases     tenant, mailbox (key), holder, expires
 //	mailtether_sent       tenant, mailbox, key (key), version, at, document
 //	mailtether_sent_terms tenant, mailbox, key, term (key), at
+//	mailtether_logs       tenant, kind, name (key), version, document, used_at
+//	mailtether_log_entries tenant, kind, name, key (key), at, recipients, settled
+//	mailtether_calls      provider, app, tenant, mailbox (key), document, idle_at
 //
 // Times are whole microseconds since 1970 in UTC. Text is compared byte for
 // byte. An account is its document, [mailbox.Account] as JSON; the other columns
@@ -61,8 +66,9 @@
 //
 // # PostgreSQL
 //
-// Isolation is the default, READ COMMITTED. Connections may be pooled by
-// transaction (PgBouncer).
+// Isolation is the default, READ COMMITTED. The transactions of [Sends.Decide] and
+// [Calls] ask for it, so that no other default lets them pass a limit. Connections
+// may be pooled by transaction (PgBouncer).
 //
 // # SQLite
 //

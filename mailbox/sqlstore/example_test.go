@@ -9,7 +9,7 @@ import (
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
 )
 
-// Accounts, sign-ins, tokens and sent messages in PostgreSQL, with the driver pgx.
+// Accounts, sign-ins, tokens, sent messages and limits in PostgreSQL, with the driver pgx.
 func Example() {
 	useDatabase := func(ctx context.Context, config *mailtether.Config) error {
 		db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
@@ -23,7 +23,10 @@ func Example() {
 		if err := store.Migrate(ctx); err != nil {
 			return err
 		}
-		config.Stores = mailtether.Stores{Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens(), Index: store.Index()}
+		config.Stores = mailtether.Stores{
+			Accounts: store.Accounts(), States: store.States(), Tokens: store.Tokens(),
+			Index: store.Index(), Sends: store.Sends(), Calls: store.Calls(),
+		}
 		return nil
 	}
 	_ = useDatabase // needs a database and a driver

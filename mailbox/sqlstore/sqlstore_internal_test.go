@@ -92,11 +92,33 @@ func TestIndexStatementsNameTheMailbox(t *testing.T) {
 	}
 }
 
+// Those of the limits name a log or a state of calls for every table.
+func TestLimitsStatementsNameTheTenant(t *testing.T) {
+	t.Parallel()
+	table := regexp.MustCompile(`(FROM|INTO|UPDATE) mailtether_\w+`)
+	named := regexp.MustCompile(`WHERE (tenant = [$?]1 AND kind = [$?]2 AND name = [$?]3|provider = [$?]1 AND app = [$?]2 AND tenant = [$?]3 AND mailbox = [$?]4)` +
+		`|INTO \w+ (AS \w+ )?\((tenant, kind, name|provider, app, tenant, mailbox), `)
+	for _, d := range dialects {
+		for _, statements := range []any{sendSQL(d), callSQL(d)} {
+			v := reflect.ValueOf(statements)
+			for i := range v.NumField() {
+				statement := v.Field(i).String()
+				if name := v.Type().Field(i).Name; name == "sweep" || name == "idle" {
+					continue // finds what is as good as new or not in use, in all tenants
+				}
+				if tables, names := len(table.FindAllString(statement, -1)), len(named.FindAllString(statement, -1)); tables == 0 || tables != names {
+					t.Errorf("%s: %q names %d tables and %d logs", d, statement, tables, names)
+				}
+			}
+		}
+	}
+}
+
 func TestStatementsAreInTheDialect(t *testing.T) {
 	t.Parallel()
 	for _, d := range dialects {
 		var all []string
-		for _, statements := range []any{accountSQL(d), tokenSQL(d), stateSQL(d)} {
+		for _, statements := range []any{accountSQL(d), tokenSQL(d), stateSQL(d), sendSQL(d), callSQL(d)} {
 			for v, i := reflect.ValueOf(statements), 0; i < v.NumField(); i++ {
 				all = append(all, v.Field(i).String())
 			}

@@ -38,7 +38,7 @@ const (
 type Store struct {
 	database
 	leaseTTL time.Duration
-	swept    struct{ states, leases atomic.Int64 } // Unix seconds
+	swept    struct{ states, leases, calls, logs atomic.Int64 } // Unix seconds
 }
 
 // New returns a Store on db, which stays the host's to configure and close. It
@@ -71,6 +71,12 @@ func (s *Store) Tokens() *Tokens { return &Tokens{store: s, sql: tokenSQL(s.dial
 
 // Index returns the store of sent messages.
 func (s *Store) Index() *Index { return &Index{store: s, sql: indexSQL(s.dialect)} }
+
+// Sends returns the store of what mailboxes have sent.
+func (s *Store) Sends() *Sends { return &Sends{store: s, sql: sendSQL(s.dialect)} }
+
+// Calls returns the store of the budgets of calls.
+func (s *Store) Calls() *Calls { return &Calls{store: s, sql: callSQL(s.dialect)} }
 
 // due reports whether something that is done once in a while should be done
 // again, and if so, notes that it was.

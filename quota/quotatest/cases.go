@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -165,39 +166,44 @@ func cases() []testCase {
 			b.wantUsed(b.start, 4, 12)
 			b.refused(b.start.Add(time.Hour), b.entry("x", b.start, 1), recipients(12, time.Hour))
 		}},
-		{"mailboxes do not mix", func(b *bench) {
-			refs := []mailbox.Ref{
-				{Tenant: "t", Mailbox: "m"},
-				{Tenant: "T", Mailbox: "m"},
-				{Tenant: "t", Mailbox: "M"},
-				{Tenant: "t/m", Mailbox: "x"},
-				{Tenant: "t", Mailbox: "m/x"},
-				{Tenant: "t:m", Mailbox: "x"},
-				{Tenant: "t", Mailbox: "m:x"},
-				{Tenant: "t", Mailbox: "m{x}"},
-				{Tenant: "tm", Mailbox: "x"},
-				{Tenant: "t", Mailbox: "mx"},
+		{"logs do not mix", func(b *bench) {
+			box := func(tenant mailbox.TenantID, name string) quota.Log {
+				return quota.Log{Tenant: tenant, Kind: quota.LogMailbox, Name: name}
 			}
-			for _, ref := range refs {
+			logs := []quota.Log{
+				box("t", "m"), box("T", "m"), box("t", "M"), box("t/m", "x"), box("t", "m/x"), box("t:m", "x"),
+				box("t", "m:x"), box("t", "m{x}"), box("tm", "x"), box("t", "mx"), box("t", "%"), box("t", "_"), box("t", "ä"),
+				{Tenant: "t", Kind: quota.LogDomain, Name: "m"},
+				{Tenant: "t", Kind: quota.LogRecipientDomain, Name: "m"},
+				{Tenant: "t", Kind: quota.LogTenant},
+				{Tenant: "tm", Kind: quota.LogTenant},
+			}
+			for _, l := range logs {
 				e := b.entry("a", b.start, 1)
-				e.Ref = ref
+				e.Log = l
 				if a := b.allowed(e, messages(1, time.Hour)); a.Usage[0].Used != 0 {
-					b.Errorf("%v sees the entry of another mailbox", ref)
+					b.Errorf("%v sees the entry of another log", l)
 				}
+				b.wantState(l, "", 0)
+				b.setState(l, "of "+string(l.Tenant)+string(l.Kind)+l.Name, 0)
 			}
-			if err := b.Store.Remove(b.Context(), refs[0], "a"); err != nil {
+			if err := b.Store.Remove(b.Context(), logs[0], "a"); err != nil {
 				b.Fatal(err)
 			}
-			for _, ref := range refs[1:] {
+			for _, l := range logs[1:] {
 				e := b.entry("b", b.start, 1)
-				e.Ref = ref
-				b.refused(b.start.Add(time.Hour), e, messages(1, time.Hour))
+				e.Log = l
+				ask := quota.Ask{Entry: e, Windows: []quota.Window{messages(1, time.Hour)}, Version: 1}
+				if a, err := b.Store.Decide(b.Context(), ask); err != nil || a.Allowed || a.Stale {
+					b.Errorf("%v has lost its entry: %+v, %v", l, a, err)
+				}
+				b.wantState(l, "of "+string(l.Tenant)+string(l.Kind)+l.Name, 1)
 			}
 		}},
 		{"keys are compared byte by byte", func(b *bench) {
 			keys := []string{
 				"a", "A", "a ", " a", "a%", "a_", "a'b", `a"b`, "a\\b", "ä", "a\u0308", "ß", "ss", "🙂", "{a}", "a:b", "null", "0", "00",
-				strings.Repeat("k", 512), strings.Repeat("k", 511),
+				"a\x00", "a\n", "\xff", strings.Repeat("k", 768), strings.Repeat("k", 767),
 			}
 			for i, key := range keys {
 				b.allowed(b.entry(key, b.start, 1), messages(i+1, time.Hour))
@@ -265,8 +271,17 @@ func cases() []testCase {
 			if err := b.Store.Settle(ctx, b.entry("b", b.start, 1)); !errors.Is(err, context.Canceled) {
 				b.Errorf("Settle: %v, want the context's error", err)
 			}
-			if err := b.Store.Remove(ctx, b.ref, "kept"); !errors.Is(err, context.Canceled) {
+			if err := b.Store.Remove(ctx, b.log, "kept"); !errors.Is(err, context.Canceled) {
 				b.Errorf("Remove: %v, want the context's error", err)
+			}
+			if _, err := b.Store.Entries(ctx, b.log, b.start); !errors.Is(err, context.Canceled) {
+				b.Errorf("Entries: %v, want the context's error", err)
+			}
+			if _, err := b.Store.State(ctx, b.log); !errors.Is(err, context.Canceled) {
+				b.Errorf("State: %v, want the context's error", err)
+			}
+			if _, err := b.Store.SetState(ctx, b.log, quota.State{}); !errors.Is(err, context.Canceled) {
+				b.Errorf("SetState: %v, want the context's error", err)
 			}
 			b.wantUsed(b.start, 1, 1)
 		}},
@@ -295,7 +310,7 @@ func cases() []testCase {
 					return
 				}
 				if i%3 == 0 {
-					if err := store.Remove(b.Context(), b.ref, key); err != nil {
+					if err := store.Remove(b.Context(), b.log, key); err != nil {
 						b.Error(err)
 					}
 					return
@@ -315,6 +330,208 @@ func cases() []testCase {
 				}
 			})
 			b.wantUsed(b.start, 1, 1)
+		}},
+		{"what no log takes is invalid", func(b *bench) {
+			good := b.entry("a", b.start, 1)
+			for _, change := range []func(*quota.Entry){
+				func(e *quota.Entry) { e.Key = "" },
+				func(e *quota.Entry) { e.Key = strings.Repeat("k", 769) },
+				func(e *quota.Entry) { e.Recipients = 0 },
+				func(e *quota.Entry) { e.Recipients = quota.MaxRecipients + 1 },
+				func(e *quota.Entry) { e.Tenant = "" },
+				func(e *quota.Entry) { e.Kind = "" },
+				func(e *quota.Entry) { e.Name = strings.Repeat("n", 256) },
+			} {
+				e := good
+				change(&e)
+				if _, err := b.Store.Decide(b.Context(), quota.Ask{Entry: e}); !errors.Is(err, mailbox.ClassInvalid) {
+					b.Errorf("Decide(%+v): %v, want an invalid request", e, err)
+				}
+				if err := b.Store.Settle(b.Context(), e); !errors.Is(err, mailbox.ClassInvalid) {
+					b.Errorf("Settle(%+v): %v, want an invalid request", e, err)
+				}
+			}
+			if _, err := b.Store.SetState(b.Context(), b.log, quota.State{Document: make([]byte, 64<<10+1)}); !errors.Is(err, mailbox.ClassInvalid) {
+				b.Errorf("SetState with a large document: %v, want an invalid request", err)
+			}
+			b.wantUsed(b.start, 0, 0)
+		}},
+		{"a calendar day ends exactly", func(b *bench) {
+			midnight := b.start.Truncate(24*time.Hour).AddDate(0, 0, 1)
+			w := b.days(2)
+			b.allowed(b.entry("yesterday", b.start.AddDate(0, 0, -1), 1), w)
+			b.allowed(b.entry("a", b.start, 1), w)
+			b.allowed(b.entry("b", midnight.Add(-2*time.Microsecond), 1), w)
+			a := b.refused(midnight, b.entry("c", midnight.Add(-time.Microsecond), 1), w)
+			if a.Usage[0].Used != 2 {
+				b.Errorf("used %d, want 2", a.Usage[0].Used)
+			}
+			if a := b.allowed(b.entry("c", midnight, 1), w); a.Usage[0].Used != 0 {
+				b.Errorf("used %d on the new day, want 0", a.Usage[0].Used)
+			}
+		}},
+		{"a day that is full already is passed over", func(b *bench) {
+			midnight := b.start.Truncate(24*time.Hour).AddDate(0, 0, 1)
+			w := b.days(2)
+			w.Recipients = true
+			b.settle(b.entry("early", midnight.Add(time.Hour), 2)) // by a clock that is ahead
+			b.refused(midnight.AddDate(0, 0, 1), b.entry("a", b.start, 1), w)
+			w.Days = w.Days[:5]
+			b.settle(b.entry("earlier", midnight.Add(25*time.Hour), 2))
+			b.refused(midnight.AddDate(0, 0, 1), b.entry("a", b.start, 1), w) // none has room: the end of the last
+		}},
+		{"days that do not hold the time are invalid", func(b *bench) {
+			for _, at := range []time.Time{b.start.AddDate(0, 0, -3), b.start.AddDate(0, 0, 4)} {
+				_, err := b.Store.Decide(b.Context(), quota.Ask{Entry: b.entry("a", at, 1), Windows: []quota.Window{b.days(1)}})
+				if !errors.Is(err, mailbox.ClassInvalid) {
+					b.Errorf("at %v: %v, want an invalid request", at, err)
+				}
+			}
+			b.wantUsed(b.start, 0, 0)
+		}},
+		{"advisory windows refuse nothing", func(b *bench) {
+			full := messages(1, time.Hour)
+			full.Advisory = true
+			b.allowed(b.entry("a", b.start, 1), full)
+			a := b.ask(b.entry("b", b.start.Add(time.Minute), 1), full, messages(2, time.Hour))
+			if !a.Allowed || a.Usage[0].Used != 1 || !a.Usage[0].NotBefore.Equal(b.start.Add(time.Hour)) {
+				b.Errorf("%+v, want it allowed and the advisory window reported", a)
+			}
+			b.wantUsed(b.start.Add(time.Minute), 2, 2)
+		}},
+		{"a dry run enters nothing", func(b *bench) {
+			w := messages(1, time.Hour)
+			dry := func(key string, at time.Time) quota.Answer {
+				a, err := b.Store.Decide(b.Context(), quota.Ask{Entry: b.entry(key, at, 1), Windows: []quota.Window{w}, DryRun: true})
+				if err != nil {
+					b.Fatal(err)
+				}
+				return a
+			}
+			if a := dry("a", b.start); !a.Allowed || a.Known {
+				b.Errorf("%+v, want it allowed", a)
+			}
+			b.wantUsed(b.start, 0, 0)
+			b.allowed(b.entry("a", b.start, 1), w)
+			if a := dry("a", b.start.Add(time.Minute)); !a.Allowed || !a.Known {
+				b.Errorf("%+v, want it allowed and known", a)
+			}
+			if a := dry("b", b.start.Add(time.Minute)); a.Allowed {
+				b.Errorf("%+v, want it refused", a)
+			}
+			b.refused(b.start.Add(time.Hour), b.entry("b", b.start.Add(time.Minute), 1), w) // it has not moved
+		}},
+		{"a known key is told", func(b *bench) {
+			if b.allowed(b.entry("a", b.start, 1)).Known {
+				b.Error("a new key is called known")
+			}
+			if !b.allowed(b.entry("a", b.start, 1)).Known {
+				b.Error("a key that has an entry is called new")
+			}
+			b.settle(b.entry("b", b.start, 1))
+			if !b.refused(b.start.Add(time.Hour), b.entry("b", b.start, 1), messages(1, time.Hour)).Known {
+				b.Error("a settled key is called new")
+			}
+			b.remove("a")
+			if b.allowed(b.entry("a", b.start, 1)).Known {
+				b.Error("a removed key is called known")
+			}
+		}},
+		{"entries are returned by time", func(b *bench) {
+			b.allowed(b.entry("b", b.start.Add(time.Minute), 2))
+			b.allowed(b.entry("a", b.start, 1))
+			b.settle(b.entry("c", b.start.Add(time.Hour), 3))
+			for after, want := range map[time.Time][]int{
+				b.start.Add(-time.Microsecond): {1, 2, 3},
+				b.start:                        {2, 3},
+				b.start.Add(time.Hour):         nil,
+			} {
+				entries, err := b.Store.Entries(b.Context(), b.log, after)
+				if err != nil {
+					b.Fatal(err)
+				}
+				var got []int
+				for i, e := range entries {
+					got = append(got, e.Recipients)
+					if e.Log != b.log || e.Key == "" || i > 0 && e.At.Before(entries[i-1].At) {
+						b.Errorf("entry %d is %+v", i, e)
+					}
+				}
+				if !slices.Equal(got, want) {
+					b.Errorf("recipients of the entries after %v: %v, want %v", after, got, want)
+				}
+			}
+		}},
+		{"a state is replaced by who knows its version", func(b *bench) {
+			b.wantState(b.log, "", 0)
+			if ok := b.setState(b.log, "x", 1); ok {
+				b.Error("a state that is not there was replaced")
+			}
+			if ok := b.setState(b.log, "one", 0); !ok {
+				b.Error("the first state was not taken")
+			}
+			if ok := b.setState(b.log, "another", 0); ok {
+				b.Error("a state was replaced by who had not seen it")
+			}
+			b.wantState(b.log, "one", 1)
+			if ok := b.setState(b.log, "", 1); !ok {
+				b.Error("the second state was not taken")
+			}
+			b.wantState(b.log, "", 2)
+			long := strings.Repeat("\x00\xffä", 64<<10/4)
+			if ok := b.setState(b.log, long, 2); !ok {
+				b.Error("a long state was not taken")
+			}
+			b.wantState(b.log, long, 3)
+		}},
+		{"a decision with an old state is not taken", func(b *bench) {
+			b.setState(b.log, "slow", 0)
+			decide := func(version int64) quota.Answer {
+				a, err := b.Store.Decide(b.Context(), quota.Ask{Entry: b.entry("a", b.start, 1), Windows: []quota.Window{messages(1, time.Hour)}, Version: version})
+				if err != nil {
+					b.Fatal(err)
+				}
+				return a
+			}
+			for _, version := range []int64{0, 2} {
+				if a := decide(version); !a.Stale || a.Allowed || string(a.State.Document) != "slow" || a.State.Version != 1 {
+					b.Errorf("version %d: %+v, want a stale answer with the state", version, a)
+				}
+			}
+			if a := decide(1); a.Stale || !a.Allowed || a.Known {
+				b.Errorf("%+v, want it allowed", a)
+			}
+		}},
+		{"states do not age", func(b *bench) {
+			b.setState(b.log, "kept", 0)
+			at := b.start.AddDate(1, 0, 0)
+			if _, err := b.Store.Decide(b.Context(), quota.Ask{Entry: b.entry("a", at, 1), Version: 1}); err != nil {
+				b.Fatal(err)
+			}
+			b.wantState(b.log, "kept", 1)
+		}},
+		{"of callers that replace a state at once one succeeds", func(b *bench) {
+			var won atomic.Int64
+			b.hammer(func(store quota.Store, i int) {
+				ok, err := store.SetState(b.Context(), b.log, quota.State{Document: []byte(fmt.Sprint(i))})
+				if err != nil {
+					b.Error(err)
+				}
+				if ok {
+					won.Add(1)
+				}
+			})
+			if won.Load() != 1 {
+				b.Errorf("%d callers replaced one version", won.Load())
+			}
+		}},
+		{"entries are kept for the longest day", func(b *bench) {
+			b.allowed(b.entry("a", b.start, 1))
+			b.allowed(b.entry("b", b.start.Add(quota.Retention-time.Second), 1))
+			entries, err := b.Store.Entries(b.Context(), b.log, b.start.Add(-time.Second))
+			if err != nil || len(entries) != 2 {
+				b.Errorf("%d entries, %v, want 2", len(entries), err)
+			}
 		}},
 		{"random scripts match the model", (*bench).randomScripts},
 	}

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/quota"
 )
 
@@ -36,7 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			c.check(&bench{
 				T:       t,
 				Harness: h,
-				ref:     mailbox.Ref{Tenant: "tenant", Mailbox: "mailbox"},
+				log:     quota.Log{Tenant: "tenant", Kind: quota.LogMailbox, Name: "mailbox"},
 				start:   time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 			})
 		})
@@ -48,18 +47,28 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 type bench struct {
 	*testing.T
 	Harness
-	ref   mailbox.Ref
+	log   quota.Log
 	start time.Time
 }
 
 func (b *bench) entry(key string, at time.Time, recipients int) quota.Entry {
-	return quota.Entry{Ref: b.ref, Key: key, Recipients: recipients, At: at}
+	return quota.Entry{Log: b.log, Key: key, Recipients: recipients, At: at}
 }
 
 func messages(n int, per time.Duration) quota.Window { return quota.Window{Per: per, Max: n} }
 
 func recipients(n int, per time.Duration) quota.Window {
 	return quota.Window{Per: per, Max: n, Recipients: true}
+}
+
+// days is a window of calendar days that begin at midnight UTC, from two before
+// the start to the third after it.
+func (b *bench) days(n int) quota.Window {
+	w := quota.Window{Max: n}
+	for d := -2; d <= 3; d++ {
+		w.Days = append(w.Days, b.start.Truncate(24*time.Hour).AddDate(0, 0, d))
+	}
+	return w
 }
 
 func (b *bench) ask(e quota.Entry, windows ...quota.Window) quota.Answer {
@@ -115,8 +124,27 @@ func (b *bench) settle(e quota.Entry) {
 
 func (b *bench) remove(key string) {
 	b.Helper()
-	if err := b.Store.Remove(b.Context(), b.ref, key); err != nil {
+	if err := b.Store.Remove(b.Context(), b.log, key); err != nil {
 		b.Fatalf("Remove(%q): %v", key, err)
+	}
+}
+
+func (b *bench) setState(l quota.Log, document string, version int64) bool {
+	b.Helper()
+	ok, err := b.Store.SetState(b.Context(), l, quota.State{Document: []byte(document), Version: version})
+	if err != nil {
+		b.Fatalf("SetState(%v, version %d): %v", l, version, err)
+	}
+	return ok
+}
+
+func (b *bench) wantState(l quota.Log, document string, version int64) {
+	b.Helper()
+	for _, store := range []quota.Store{b.Store, b.Other} {
+		s, err := store.State(b.Context(), l)
+		if err != nil || string(s.Document) != document || s.Version != version {
+			b.Errorf("State(%v) = %.40q, version %d, %v, want %.40q, version %d", l, s.Document, s.Version, err, document, version)
+		}
 	}
 }
 
@@ -150,7 +178,7 @@ func (b *bench) hammer(f func(store quota.Store, i int)) {
 
 // equal reports whether two answers are the same.
 func equal(a, b quota.Answer) bool {
-	return a.Allowed == b.Allowed && a.At.Equal(b.At) && slices.EqualFunc(a.Usage, b.Usage, func(a, b quota.Usage) bool {
+	return a.Allowed == b.Allowed && a.Known == b.Known && a.At.Equal(b.At) && slices.EqualFunc(a.Usage, b.Usage, func(a, b quota.Usage) bool {
 		return a.Used == b.Used && a.NotBefore.Equal(b.NotBefore)
 	})
 }

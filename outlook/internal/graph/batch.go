@@ -94,7 +94,7 @@ func (c *Client) Batch(ctx context.Context, calls []Inner) ([]Answer, time.Time,
 	}
 	r := request{
 		name: "graph.batch", method: http.MethodPost, url: c.Base + "/$batch", contentType: "application/json",
-		units: len(calls), parallel: min(len(calls), batchParallel),
+		calls: len(calls), parallel: min(len(calls), batchParallel),
 	}
 	var err error
 	if r.body, err = json.Marshal(map[string]any{"requests": items}); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailtether/mailtether/internal/gate"
 	"github.com/mailtether/mailtether/mailbox"
+	"github.com/mailtether/mailtether/quota"
 )
 
 // The methods that the driver tells apart after a refusal.
@@ -85,7 +86,7 @@ type request struct {
 	body        []byte
 	prefer      []string
 	header      http.Header
-	units       int // 0 means 1
+	calls       int // 0 means 1
 	parallel    int
 	// outside marks a pre-authenticated link: it gets no token and none of our
 	// own header fields.
@@ -95,7 +96,7 @@ type request struct {
 // send carries out r. The caller closes the body of the answer.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, context.Context, error) {
 	call := c.Call
-	call.Method, call.Units, call.Parallel, call.Upload = r.name, max(r.units, 1), max(r.parallel, 1), int64(len(r.body))
+	call.Method, call.Units, call.Parallel, call.Upload = r.name, quota.GraphCosts().Of(r.name, max(r.calls, 1)), max(r.parallel, 1), int64(len(r.body))
 	ctx = mailbox.WithCall(ctx, call)
 	if r.outside {
 		ctx = gate.WithoutToken(ctx)

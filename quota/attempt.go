@@ -1,0 +1,321 @@
+package quota
+
+import (
+	"context"
+	"time"
+
+	"github.com/mailtether/mailtether/mailbox"
+)
+
+// attempt is one decision while it is made: the logs that have a say in it, the
+// mailbox's first. It is reused, so that a decision allocates nothing.
+type attempt struct {
+	sends *Sends
+	rules *rules
+	now   time.Time // by the clock of this machine
+	dry   bool
+	// open is when the mailbox's hours begin, if they are closed now.
+	open   time.Time
+	places []place
+}
+
+// place is what one log says to a message.
+type place struct {
+	entry   Entry
+	limits  GroupLimits // of a group
+	state   known
+	limited []limit // one for each window
+	windows []Window
+	usage   []Usage
+	answer  Answer
+	pause   bool // it is paused
+	entered bool // the entry was made
+}
+
+// limit is what a window stands for.
+type limit struct {
+	rule Rule
+	// from is when the limit begins to hold: a window of later is advisory.
+	from time.Time
+	// raised is by how much the window is larger than the limit, so that a message
+	// with many recipients can go at all.
+	raised int
+}
+
+// counts reports whether messages are counted in the log.
+func (p *place) counts() bool {
+	return p.entry.Kind == LogMailbox || p.limits != GroupLimits{}
+}
+
+func (a *attempt) begin(s *Sends, r *rules, e Entry, dry bool) {
+	a.sends, a.rules, a.dry, a.now, a.open = s, r, dry, s.clock(), time.Time{}
+	if at := r.schedule.next(a.now, r.calendar.zone); at.After(a.now) {
+		a.open = at
+	}
+	a.places = a.places[:0]
+	a.add(e, GroupLimits{})
+}
+
+// add adds a log, with the space that an earlier attempt left.
+func (a *attempt) add(e Entry, l GroupLimits) {
+	if n := len(a.places); n < cap(a.places) {
+		a.places = a.places[:n+1]
+	} else {
+		a.places = append(a.places, place{})
+	}
+	p := &a.places[len(a.places)-1]
+	*p = place{entry: e, limits: l, limited: p.limited[:0], windows: p.windows[:0], usage: p.usage[:0]}
+}
+
+func (a *attempt) addGroup(l Log, recipients int) error {
+	limits, err := a.sends.groupLimitsOf(l)
+	if err != nil {
+		return err
+	}
+	if limits == (GroupLimits{}) && l.Kind == LogRecipientDomain {
+		return nil // it has no state either
+	}
+	e := Entry{Log: l} // enough for its state
+	if limits != (GroupLimits{}) {
+		e = groupEntry(a.places[0].entry, GroupPlace{Log: l, Recipients: recipients})
+	}
+	a.add(e, limits)
+	return nil
+}
+
+// possible refuses what a group could never allow.
+func (a *attempt) possible() error {
+	for i := range a.places {
+		if p := &a.places[i]; p.limits.Recipients > 0 && p.entry.Recipients > p.limits.Recipients {
+			return mailbox.Invalid("recipients", "what a group may have in 24 hours", "are too many")
+		}
+	}
+	return nil
+}
+
+// decide asks every log. What was entered in some is taken back when another
+// refuses; those after that are asked all the same, for their reasons.
+func (a *attempt) decide(ctx context.Context) error {
+	refused := a.dry || !a.open.IsZero()
+	for i := range a.places { // pauses first: nothing is entered that they refuse
+		if p := &a.places[i]; !p.counts() {
+			if err := a.ask(ctx, p, true); err != nil {
+				return err
+			}
+			refused = refused || p.pause
+		}
+	}
+	for i := range a.places {
+		p := &a.places[i]
+		if !p.counts() {
+			continue
+		}
+		err := a.ask(ctx, p, refused)
+		if err == nil && (refused || p.answer.Allowed && !p.pause) {
+			continue
+		}
+		if undo := a.undo(ctx); err == nil {
+			err = undo
+		}
+		if err != nil {
+			return err
+		}
+		refused = true
+	}
+	return nil
+}
+
+// undo takes back the entries that were made. One that was there before stays:
+// its message may have gone out.
+func (a *attempt) undo(ctx context.Context) error {
+	var failed error
+	for i := range a.places {
+		p := &a.places[i]
+		if !p.entered || p.answer.Known {
+			continue
+		}
+		p.entered = false
+		// Also when ctx is over: the place would be lost for a day.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+		err := a.sends.try(ctx, func(ctx context.Context, s Store) error { return s.Remove(ctx, p.entry.Log, p.entry.Key) })
+		cancel()
+		if err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+const undoTimeout = 5 * time.Second
+
+// maxStale bounds how often a decision is begun again because others change the
+// state meanwhile.
+const maxStale = 100
+
+// ask asks one log, with the newest state.
+func (a *attempt) ask(ctx context.Context, p *place, dry bool) error {
+	s := a.sends
+	if !p.counts() {
+		state, err := s.groupState(ctx, p.entry.Log, a.now)
+		if err != nil {
+			return err
+		}
+		p.state, p.pause, p.answer.Allowed = state, state.paused(a.now), true
+		return nil
+	}
+	p.state = s.states.get(p.entry.Log)
+	for range maxStale {
+		p.pause = p.state.paused(a.now)
+		a.fillWindows(p)
+		ask := Ask{Entry: p.entry, Windows: p.windows, Version: p.state.version, DryRun: dry || p.pause, Usage: p.usage}
+		answer, err := s.ask(ctx, ask)
+		if err != nil {
+			return err
+		}
+		if !answer.Stale {
+			p.answer, p.usage = answer, answer.Usage
+			p.entered = answer.Allowed && !ask.DryRun
+			return nil
+		}
+		if p.state, err = s.learn(p.entry.Log, answer.State); err != nil {
+			return err
+		}
+	}
+	return errBusyState
+}
+
+func (a *attempt) fillWindows(p *place) {
+	p.windows, p.limited = p.windows[:0], p.limited[:0]
+	if p.entry.Kind == LogMailbox {
+		a.fillMailbox(p)
+		return
+	}
+	l := &p.limits
+	a.fillRising(p, l.Messages, l.Recipients)
+	if l.PerMinute > 0 {
+		p.add(RulePace, Window{Per: time.Minute, Max: l.PerMinute})
+	}
+	if l.Gap > 0 {
+		p.add(RuleGap, Window{Per: roundUp(l.Gap), Max: 1})
+	}
+}
+
+func (a *attempt) fillMailbox(p *place) {
+	r := a.rules
+	a.fillRising(p, r.Messages, r.Recipients)
+	p.add(RulePace, Window{Per: time.Minute, Max: r.PerMinute})
+	if gap := r.gap(p.entry.Key); gap > 0 {
+		p.add(RuleGap, Window{Per: gap, Max: 1})
+	}
+	if r.DayMessages > 0 {
+		p.add(RuleDayMessages, Window{Days: r.calendar.around(a.now), Max: r.DayMessages})
+	}
+	if r.DayRecipients > 0 {
+		p.add(RuleDayRecipients, Window{Days: r.calendar.around(a.now), Max: r.DayRecipients, Recipients: true})
+	}
+}
+
+// fillRising adds the caps of 24 hours: as they are now, and as they will be when
+// they rise before all that counts now has aged out, which is later than 24 hours
+// where clocks disagree.
+func (a *attempt) fillRising(p *place, messages, recipients int) {
+	need := p.entry.Recipients
+	for from, last := a.now, 0; ; {
+		part := a.part(p, from)
+		m, r := partOf(messages, part), partOf(recipients, part)
+		raised := max(0, need-r)
+		r += raised
+		if rank := m + r; rank > last {
+			advisory := from.After(a.now)
+			if messages > 0 {
+				p.addFrom(RuleMessages, from, Window{Per: Horizon, Max: m, Advisory: advisory})
+			}
+			if recipients > 0 {
+				p.addFrom(RuleRecipients, from, Window{Per: Horizon, Max: r, Recipients: true, Advisory: advisory})
+				p.limited[len(p.limited)-1].raised = raised
+			}
+			last = rank
+		}
+		next := a.nextRise(p, from)
+		if next.IsZero() || next.Sub(a.now) > Retention || len(p.windows) > maxWindows-8 {
+			return
+		}
+		from = next
+	}
+}
+
+// partOf is a part of a cap, at least one: 0.69 of 5,000 is 3,450, and not a little
+// less.
+func partOf(limit int, part float64) int { return max(1, int(part*float64(limit)+1e-6)) }
+
+// part is how much of the caps of 24 hours holds at a time: what the warm-up
+// gives, or what a slow-down leaves if that is less.
+func (a *attempt) part(p *place, at time.Time) float64 {
+	part := p.state.factor(at, a.rules.slowDown.Recovery)
+	if w := a.rules.WarmUp; w != nil && p.entry.Kind == LogMailbox {
+		part = min(part, float64(w.cap(a.sendingDay(p, at), a.rules.Messages))/float64(a.rules.Messages))
+	}
+	return part
+}
+
+// sendingDay is which day of sending a message that goes at a time is part of,
+// where 1 is the first.
+func (a *attempt) sendingDay(p *place, at time.Time) int {
+	if date(at, a.rules.calendar.zone) <= p.state.Day {
+		return p.state.SendingDays
+	}
+	return p.state.SendingDays + 1
+}
+
+// nextRise is when part may rise next.
+func (a *attempt) nextRise(p *place, after time.Time) time.Time {
+	next := p.state.nextRise(after, a.rules.slowDown.Recovery)
+	if a.rules.WarmUp == nil || p.entry.Kind != LogMailbox {
+		return next
+	}
+	for _, day := range a.rules.calendar.around(a.now) {
+		if day.After(after) {
+			return sooner(next, day)
+		}
+	}
+	return next
+}
+
+// gap is the gap before a message, with what its key draws.
+func (r *rules) gap(key string) time.Duration {
+	gap := r.Gap
+	if r.Jitter > 0 {
+		h := hashOf(key)
+		h = (h ^ h>>32) * 0x9e3779b97f4a7c15 // spreads what keys that count up differ in
+		gap += time.Duration(float64(r.Jitter) * (float64(h>>11) / (1 << 53)))
+	}
+	return roundUp(gap)
+}
+
+// roundUp rounds to the precision of stores.
+func roundUp(d time.Duration) time.Duration {
+	return (d + time.Microsecond - 1).Truncate(time.Microsecond)
+}
+
+func (p *place) add(rule Rule, w Window) { p.addFrom(rule, time.Time{}, w) }
+
+func (p *place) addFrom(rule Rule, from time.Time, w Window) {
+	p.limited = append(p.limited, limit{rule: rule, from: from})
+	p.windows = append(p.windows, w)
+}
+
+func (s *sendState) paused(at time.Time) bool { return s.Paused.After(at) }
+
+func (a *attempt) reservation(ref mailbox.Ref) Reservation {
+	own := &a.places[0]
+	r := Reservation{Ref: ref, ID: own.entry.Key, Recipients: own.entry.Recipients, At: own.answer.At}
+	if a.rules.WarmUp != nil {
+		r.Day = date(own.answer.At, a.rules.calendar.zone)
+	}
+	for i := range a.places[1:] {
+		if p := &a.places[1+i]; p.counts() {
+			r.Groups = append(r.Groups, GroupPlace{Log: p.entry.Log, Recipients: p.entry.Recipients})
+		}
+	}
+	return r
+}

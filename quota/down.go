@@ -1,0 +1,86 @@
+package quota
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/mailtether/mailtether/mailbox"
+)
+
+// downSwitch notices that a store begins to fail, and that it works again.
+type downSwitch struct {
+	tell  func(error)
+	mu    sync.Mutex
+	down  bool
+	retry time.Time // not asked before, while there is something else to ask
+}
+
+// downRetry is how long a store that failed is left alone.
+const downRetry = time.Second
+
+// rests reports whether the store has just failed.
+func (d *downSwitch) rests() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.down && time.Now().Before(d.retry)
+}
+
+func (d *downSwitch) note(err error) {
+	d.mu.Lock()
+	if err != nil {
+		d.retry = time.Now().Add(downRetry)
+	}
+	changed := d.down != (err != nil)
+	d.down = err != nil
+	d.mu.Unlock()
+	if changed && d.tell != nil {
+		d.tell(err)
+	}
+}
+
+// decisionTimeout is how long a step of the store may take: those about one log
+// stand in line.
+const decisionTimeout = 10 * time.Second
+
+// call asks the store, and notes whether that failed. A store that hangs has
+// failed after decisionTimeout.
+func (s *Sends) call(ctx context.Context, f func(context.Context, Store) error) error {
+	bounded := ctx
+	if !s.inMemory {
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeout(ctx, decisionTimeout)
+		defer cancel()
+	}
+	err := f(bounded, s.store)
+	if err == nil || mailbox.ClassOf(err) != mailbox.ClassInvalid && ctx.Err() == nil {
+		s.down.note(err) // other errors say nothing about the store
+	}
+	return err
+}
+
+// try asks the store, and in its place the fallback, if there is one.
+func (s *Sends) try(ctx context.Context, f func(context.Context, Store) error) error {
+	if s.fallback != nil && s.down.rests() {
+		return f(ctx, s.fallback)
+	}
+	err := s.call(ctx, f)
+	if err != nil && s.fallback != nil && mailbox.ClassOf(err) != mailbox.ClassInvalid && ctx.Err() == nil {
+		return f(ctx, s.fallback)
+	}
+	return err
+}
+
+// ask asks the store for a decision. The fallback has no states: it takes the
+// one that the windows were made from.
+func (s *Sends) ask(ctx context.Context, a Ask) (Answer, error) {
+	var answer Answer
+	err := s.try(ctx, func(ctx context.Context, st Store) (err error) {
+		if st == Store(s.fallback) {
+			a.Version = 0
+		}
+		answer, err = st.Decide(ctx, a)
+		return err
+	})
+	return answer, err
+}
