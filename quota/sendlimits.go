@@ -103,7 +103,7 @@ const (
 	PresetGmail Preset = "gmail"
 	// PresetWorkspace is a paid account of Google Workspace, on a domain that has
 	// paid 100 USD and is 60 days old: 2,000 messages and 10,000 recipients, 3,000
-	// of them outside, in a rolling 24 h
+	// of them outside and 2,000 outside that differ, in a rolling 24 h
 	// (https://support.google.com/a/answer/166852, copies of 2026).
 	PresetWorkspace Preset = "workspace"
 	// PresetWorkspaceTrial is one that is younger: 500 (same page).
@@ -131,8 +131,8 @@ func (p Preset) Limits() SendLimits {
 	case PresetGmail, PresetWorkspaceTrial:
 		return SendLimits{Messages: 450, Recipients: 450, PerMessage: 100, PerMinute: 20}
 	case PresetWorkspace:
-		// Of the recipients the 3,000 outside bind, since that is what hosts write to.
-		return SendLimits{Messages: 1_500, Recipients: 2_700, PerMessage: 100, PerMinute: 20}
+		// The 2,000 different recipients outside bind, since that is what hosts write to.
+		return SendLimits{Messages: 1_500, Recipients: 1_800, PerMessage: 100, PerMinute: 20}
 	case PresetMicrosoft365:
 		return SendLimits{Messages: 5_000, Recipients: 9_000, PerMessage: 500, PerMinute: 27}
 	case PresetOutlook:
