@@ -12,6 +12,17 @@ type Address struct {
 	Address string `json:"address"`
 }
 
+// AddrSpecs returns the addr-specs of lists of addresses, in order.
+func AddrSpecs(lists ...[]Address) []string {
+	var all []string
+	for _, list := range lists {
+		for _, a := range list {
+			all = append(all, a.Address)
+		}
+	}
+	return all
+}
+
 // SameAddress reports whether two addr-specs are equal without regard to ASCII
 // case. RFC 5321 (2.4) lets local parts be case-sensitive; no provider that
 // mailtether speaks to makes use of that.

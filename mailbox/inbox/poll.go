@@ -344,20 +344,11 @@ func (p *poll) sentEvent(ctx context.Context, m *mailbox.Message) (mailbox.Event
 	if p.config.Sends == nil {
 		return e, nil
 	}
+	to := mailbox.AddrSpecs(m.To, m.Cc, m.Bcc)
 	return e, p.config.Sends.Observe(ctx, quota.SendRequest{
 		Ref: p.state.Ref, Provider: p.mb.Account().Provider, Key: eventID(m),
-		From: p.mb.Account().Address, To: addresses(m.To, m.Cc, m.Bcc), At: m.ReceivedAt,
+		From: p.mb.Account().Address, To: to[:min(len(to), quota.MaxRecipients)], At: m.ReceivedAt,
 	})
-}
-
-func addresses(lists ...[]mailbox.Address) []string {
-	var all []string
-	for _, list := range lists {
-		for _, a := range list {
-			all = append(all, a.Address)
-		}
-	}
-	return all[:min(len(all), quota.MaxRecipients)]
 }
 
 // wantsBody is the privacy policy: it decides from what the headers told.

@@ -214,10 +214,7 @@ func (b *box) Send(ctx context.Context, out *mailbox.Outgoing, opts mailbox.Send
 			return mailbox.Sent{}, e
 		}
 	}
-	var recipients []string
-	for _, a := range out.Recipients() {
-		recipients = append(recipients, a.Address)
-	}
+	recipients := mailbox.AddrSpecs(out.Recipients())
 	return do(ctx, b, "send", mailbox.CanSend, func(u *user) (mailbox.Sent, *mailbox.Error) {
 		id := b.s.file(u, built.Raw, mailbox.FolderSent, true)
 		m := u.messages[len(u.messages)-1]

@@ -93,7 +93,7 @@ func (o *Outbox) try(ctx context.Context, i *Intent) (mailbox.Sent, error) {
 	}
 	if o.config.Limits != nil {
 		r, decision, err := o.config.Limits.Reserve(ctx, quota.SendRequest{
-			Ref: i.Ref, Provider: account.Provider, Key: i.Key, From: from, To: addresses(i.Message.Recipients()),
+			Ref: i.Ref, Provider: account.Provider, Key: i.Key, From: from, To: mailbox.AddrSpecs(i.Message.Recipients()),
 		})
 		if err != nil {
 			return mailbox.Sent{}, notSent(err)
@@ -119,14 +119,6 @@ func (o *Outbox) try(ctx context.Context, i *Intent) (mailbox.Sent, error) {
 			return nil
 		},
 	})
-}
-
-func addresses(list []mailbox.Address) []string {
-	all := make([]string, len(list))
-	for i, a := range list {
-		all[i] = a.Address
-	}
-	return all
 }
 
 // signal tells the sending limits that the provider refused to send, so that the
@@ -309,10 +301,7 @@ func (o *Outbox) remember(ctx context.Context, i Intent, p mailbox.ProviderName,
 	if o.config.Index == nil {
 		return nil
 	}
-	var recipients []string
-	for _, a := range i.Message.Recipients() {
-		recipients = append(recipients, a.Address)
-	}
+	recipients := mailbox.AddrSpecs(i.Message.Recipients())
 	token := threading.FindToken(sent.RFCMessageIDs...)
 	for _, a := range i.Message.ReplyTo {
 		token = cmp.Or(token, threading.FindToken(a.Address))
