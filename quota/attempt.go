@@ -2,6 +2,7 @@ package quota
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -47,13 +48,23 @@ func (p *place) counts() bool {
 	return p.entry.Kind == LogMailbox || p.limits != GroupLimits{}
 }
 
-func (a *attempt) begin(s *Sends, r *rules, e Entry, dry bool) {
-	a.sends, a.rules, a.dry, a.now, a.open = s, r, dry, s.clock(), time.Time{}
-	if at := r.schedule.next(a.now, r.calendar.zone); at.After(a.now) {
+// begin checks a request and finds the logs that have a say in it.
+func (a *attempt) begin(s *Sends, r SendRequest, dry bool) error {
+	e, err := s.entry(r)
+	if err != nil {
+		return err
+	}
+	rules, err := s.rulesOf(r.Ref, r.Provider)
+	if err != nil {
+		return err
+	}
+	a.sends, a.rules, a.dry, a.now, a.open = s, rules, dry, s.clock(), time.Time{}
+	if at := rules.schedule.next(a.now, rules.calendar.zone); at.After(a.now) {
 		a.open = at
 	}
 	a.places = a.places[:0]
 	a.add(e, GroupLimits{})
+	return a.addGroups(r)
 }
 
 // add adds a log, with the space that an earlier attempt left.
@@ -65,6 +76,35 @@ func (a *attempt) add(e Entry, l GroupLimits) {
 	}
 	p := &a.places[len(a.places)-1]
 	*p = place{entry: e, limits: l, limited: p.limited[:0], windows: p.windows[:0], usage: p.usage[:0]}
+}
+
+// addGroups adds the groups that a message belongs to.
+func (a *attempt) addGroups(r SendRequest) error {
+	if err := a.addGroup(Log{Tenant: r.Tenant, Kind: LogTenant}, a.places[0].entry.Recipients); err != nil {
+		return err
+	}
+	if l := domainLog(LogDomain, r.Tenant, r.From); l.Name != "" {
+		if err := a.addGroup(l, a.places[0].entry.Recipients); err != nil {
+			return err
+		}
+	}
+	if s := a.sends; s.groups[LogRecipientDomain] == (GroupLimits{}) && s.ofGroup == nil {
+		return nil
+	}
+	counts := make(map[string]int)
+	var order []Log
+	for _, address := range r.To {
+		l := domainLog(LogRecipientDomain, r.Tenant, address)
+		if counts[l.Name]++; counts[l.Name] == 1 && l.Name != "" {
+			order = append(order, l)
+		}
+	}
+	for _, l := range order {
+		if err := a.addGroup(l, counts[l.Name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *attempt) addGroup(l Log, recipients int) error {
@@ -83,8 +123,11 @@ func (a *attempt) addGroup(l Log, recipients int) error {
 	return nil
 }
 
-// possible refuses what a group could never allow.
+// possible refuses what could never be allowed.
 func (a *attempt) possible() error {
+	if most := a.rules.PerMessage; a.places[0].entry.Recipients > most {
+		return mailbox.Invalid("recipients", fmt.Sprintf("at most %d", most), "are more than a message of the mailbox may have")
+	}
 	for i := range a.places {
 		if p := &a.places[i]; p.limits.Recipients > 0 && p.entry.Recipients > p.limits.Recipients {
 			return mailbox.Invalid("recipients", "what a group may have in 24 hours", "are too many")

@@ -34,10 +34,8 @@ type slotState struct {
 	expires int64
 }
 
-const (
-	// maxMicros bounds times, and with them all sums: the year 2255.
-	maxMicros = 1 << 53
-)
+// maxMicros bounds times, and with them all sums: the year 2255.
+const maxMicros = 1 << 53
 
 // Enter is [CallStore.Enter] for a valid ask, at now by the store's clock.
 func (s *CallState) Enter(a CallAsk, now time.Time) CallAnswer {

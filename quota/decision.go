@@ -118,27 +118,28 @@ func (a *attempt) remaining(d *Decision, p *place) {
 		}
 		if d.Remaining < 0 || left < d.Remaining {
 			d.Remaining = max(0, left)
-			d.Binding, _ = a.named(p, i)
+			d.Binding = a.named(p, i)
 		}
 	}
 }
 
-// named returns the rule of a window, and whether it is smaller than configured.
-func (a *attempt) named(p *place, i int) (rule Rule, lowered bool) {
-	rule = p.limited[i].rule
+// named returns the rule of a window: what made it smaller, if it is smaller than
+// configured.
+func (a *attempt) named(p *place, i int) Rule {
+	rule := p.limited[i].rule
 	if rule != RuleMessages && rule != RuleRecipients {
-		return rule, false
+		return rule
 	}
 	part := a.part(p, a.now)
 	switch {
 	case part >= 1:
-		return rule, false
+		return rule
 	case p.state.factor(a.now, a.rules.slowDown.Recovery) <= part:
-		return RuleSlowDown, true
+		return RuleSlowDown
 	case a.rules.WarmUp.cap(a.sendingDay(p, a.now), a.rules.Messages) >= a.rules.Messages:
-		return rule, false
+		return rule
 	default:
-		return RuleWarmUp, true
+		return RuleWarmUp
 	}
 }
 
@@ -154,12 +155,12 @@ func (a *attempt) reasons(list []Reason, p *place) []Reason {
 		if p.windows[i].Advisory || u.NotBefore.IsZero() {
 			continue
 		}
-		rule, _ := a.named(p, i)
+		rule := a.named(p, i)
 		if rule == RuleGap {
 			u.Used = 1 // more may have gone by hand
 		}
 		list = append(list, Reason{
-			Rule: rule, Log: p.entry.Log, NotBefore: p.room(i, a.now), Limit: p.windows[i].Max, Used: u.Used,
+			Rule: rule, Log: p.entry.Log, NotBefore: p.room(i), Limit: p.windows[i].Max, Used: u.Used,
 			Text: a.text(p, i, rule, u),
 		})
 	}
@@ -167,7 +168,7 @@ func (a *attempt) reasons(list []Reason, p *place) []Reason {
 }
 
 // room is when there is room in a window, or in the larger ones that follow.
-func (p *place) room(i int, now time.Time) time.Time {
+func (p *place) room(i int) time.Time {
 	at := p.answer.Usage[i].NotBefore
 	for j := i + 1; j < len(p.windows); j++ {
 		if p.windows[j].Advisory && p.limited[j].rule == p.limited[i].rule {

@@ -2,6 +2,8 @@ package quota
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -39,6 +41,38 @@ func (d *downSwitch) note(err error) {
 	}
 }
 
+// asks reports whether the store may be asked: while it is down, by one call now
+// and then, which finds out whether it is back and is the only one it slows down.
+func (d *downSwitch) asks(now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.down {
+		return true
+	}
+	if now.Before(d.retry) {
+		return false
+	}
+	d.retry = now.Add(storeTimeout + downRetry)
+	return true
+}
+
+// watch takes a step of the store and notes whether that failed, which it has
+// after limit, too.
+func (d *downSwitch) watch(ctx context.Context, limit time.Duration, step func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := step(bounded)
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil { // the deadline was not the caller's
+		err = fmt.Errorf("%w: no answer in %v", mailbox.ClassStorage, limit)
+	}
+	if err == nil || ctx.Err() == nil && !errors.Is(err, mailbox.ClassInvalid) {
+		d.note(err) // other errors say nothing about the store
+	}
+	return err
+}
+
+var errStoreDown = fmt.Errorf("%w a moment ago", mailbox.ClassStorage)
+
 // decisionTimeout is how long a step of the store may take: those about one log
 // stand in line.
 const decisionTimeout = 10 * time.Second
@@ -46,17 +80,10 @@ const decisionTimeout = 10 * time.Second
 // call asks the store, and notes whether that failed. A store that hangs has
 // failed after decisionTimeout.
 func (s *Sends) call(ctx context.Context, f func(context.Context, Store) error) error {
-	bounded := ctx
-	if !s.inMemory {
-		var cancel context.CancelFunc
-		bounded, cancel = context.WithTimeout(ctx, decisionTimeout)
-		defer cancel()
+	if s.inMemory { // it never fails, nor hangs
+		return f(ctx, s.store)
 	}
-	err := f(bounded, s.store)
-	if err == nil || mailbox.ClassOf(err) != mailbox.ClassInvalid && ctx.Err() == nil {
-		s.down.note(err) // other errors say nothing about the store
-	}
-	return err
+	return s.down.watch(ctx, decisionTimeout, func(ctx context.Context) error { return f(ctx, s.store) })
 }
 
 // try asks the store, and in its place the fallback, if there is one.

@@ -349,3 +349,51 @@ func changesOf(t *testing.T, s *quota.Sends) (kinds []quota.SignalKind) {
 	}
 	return kinds
 }
+
+// hanging is a store that answers nothing.
+type hanging struct{ *quota.Memory }
+
+func (hanging) Decide(ctx context.Context, _ quota.Ask) (quota.Answer, error) {
+	<-ctx.Done()
+	return quota.Answer{}, ctx.Err()
+}
+
+// A store that hangs has failed after a while, also for who gave no deadline.
+func TestAStoreThatHangsHasFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told []error
+		s, err := quota.NewSends(quota.SendsConfig{
+			Store:   hanging{quota.NewMemory()},
+			OnStore: func(err error) { told = append(told, err) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		_, d, err := s.Reserve(t.Context(), request("k", 1))
+		if d.Allowed || !errors.Is(err, mailbox.ClassStorage) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%+v, %v", d, err)
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("it took %v to notice", took)
+		}
+		if len(told) != 1 || told[0] == nil {
+			t.Errorf("told %v, want one failure", told)
+		}
+		// The caller's own deadline says nothing about the store.
+		told = nil
+		s, err = quota.NewSends(quota.SendsConfig{
+			Store:   hanging{quota.NewMemory()},
+			OnStore: func(err error) { told = append(told, err) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := s.Reserve(ctx, request("k", 1)); !errors.Is(err, context.DeadlineExceeded) || len(told) != 0 {
+			t.Errorf("%v, told %v", err, told)
+		}
+	})
+}

@@ -38,3 +38,6 @@ func (m *CallMemory) Size() int {
 	defer m.mu.Unlock()
 	return len(m.states)
 }
+
+// InOneMoment takes steps until all were taken within a moment.
+func InOneMoment(steps ...func() error) error { return inOneMoment(steps...) }

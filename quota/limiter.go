@@ -105,9 +105,9 @@ func NewLimiter(c LimiterConfig) (*Limiter, error) {
 //
 // Answers are passed on whatever they are; the transport never repeats a call.
 // A 429 or 503, and a 403 that names a rate limit, also pauses what it covers:
-// see [ParseRetryAfter]; a pause of a tenant is one of its sends. Without a named time the pause is 1 s, doubling to 64 s
-// with every refusal in a row, less up to a quarter at random. Refusals of calls
-// that were in flight together count once. After a pause one call goes first,
+// see [ParseRetryAfter]; a pause of a tenant is one of its sends. Without a named
+// time the pause is 1 s, doubling to 64 s with every refusal in a row, less up to
+// a quarter at random. Refusals of calls that were in flight together count once. After a pause one call goes first,
 // and each success adds one to those allowed at once. Refusals inside the
 // answer of a multipart batch count like any other; their time is up when the
 // part has been read.

@@ -199,21 +199,9 @@ func (s *Sends) Check(ctx context.Context, r SendRequest) (Decision, error) {
 }
 
 func (s *Sends) reserve(ctx context.Context, r SendRequest, dry bool) (Reservation, Decision, error) {
-	e, err := s.entry(r)
-	if err != nil {
-		return Reservation{}, Decision{}, err
-	}
-	rules, err := s.rulesOf(r.Ref, r.Provider)
-	if err != nil {
-		return Reservation{}, Decision{}, err
-	}
-	if e.Recipients > rules.PerMessage {
-		return Reservation{}, Decision{}, mailbox.Invalid("recipients", fmt.Sprintf("at most %d", rules.PerMessage), "are more than a message of the mailbox may have")
-	}
 	a := s.attempts.Get().(*attempt)
 	defer s.attempts.Put(a)
-	a.begin(s, rules, e, dry)
-	if err := s.addGroups(a, r); err != nil {
+	if err := a.begin(s, r, dry); err != nil {
 		return Reservation{}, Decision{}, err
 	}
 	if err := a.possible(); err != nil {
@@ -271,18 +259,10 @@ func (s *Sends) Cancel(ctx context.Context, r Reservation) error {
 // another program. It always counts, also above the caps. The same key counts
 // once. What is older than 24 hours need not be told. Safe to repeat.
 func (s *Sends) Observe(ctx context.Context, r SendRequest) error {
-	e, err := s.entry(r)
-	if err != nil {
-		return err
-	}
-	rules, err := s.rulesOf(r.Ref, r.Provider)
-	if err != nil {
-		return err
-	}
 	a := s.attempts.Get().(*attempt)
 	defer s.attempts.Put(a)
-	a.begin(s, rules, e, false)
-	if err := s.addGroups(a, r); err != nil {
+	err := a.begin(s, r, false)
+	if err != nil {
 		return err
 	}
 	for i := range a.places {
@@ -292,12 +272,12 @@ func (s *Sends) Observe(ctx context.Context, r SendRequest) error {
 		}
 		err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Settle(ctx, p.entry) })
 	}
-	if err == nil && rules.WarmUp != nil {
+	if err == nil && a.rules.WarmUp != nil {
 		at := r.At
 		if at.IsZero() {
-			at = s.clock()
+			at = a.now
 		}
-		err = s.markDay(ctx, e.Log, date(at, rules.calendar.zone))
+		err = s.markDay(ctx, a.places[0].entry.Log, date(at, a.rules.calendar.zone))
 	}
 	return storageError("observe", r.Ref, mailbox.OutcomeNone, err)
 }
@@ -329,46 +309,13 @@ func mailboxLog(r mailbox.Ref) Log {
 // domainLog returns the log of an address's domain; its name is empty if there
 // is none.
 func domainLog(kind LogKind, tenant mailbox.TenantID, address string) Log {
-	domain := ""
-	if i := strings.LastIndexByte(address, '@'); i >= 0 {
-		domain = strings.ToLower(strings.TrimSuffix(address[i+1:], "."))
-	}
-	return Log{Tenant: tenant, Kind: kind, Name: domain}
+	return Log{Tenant: tenant, Kind: kind, Name: strings.TrimSuffix(mailbox.Domain(address), ".")}
 }
 
 // groupEntry is the entry of a mailbox's message in the log of a group. No
 // mailbox id holds a control character.
 func groupEntry(e Entry, g GroupPlace) Entry {
 	return Entry{Log: g.Log, Key: e.Name + "\n" + e.Key, Recipients: g.Recipients, At: e.At}
-}
-
-// addGroups adds the groups that a message belongs to.
-func (s *Sends) addGroups(a *attempt, r SendRequest) error {
-	if err := a.addGroup(Log{Tenant: r.Tenant, Kind: LogTenant}, a.places[0].entry.Recipients); err != nil {
-		return err
-	}
-	if l := domainLog(LogDomain, r.Tenant, r.From); l.Name != "" {
-		if err := a.addGroup(l, a.places[0].entry.Recipients); err != nil {
-			return err
-		}
-	}
-	if s.groups[LogRecipientDomain] == (GroupLimits{}) && s.ofGroup == nil {
-		return nil
-	}
-	counts := make(map[string]int)
-	var order []Log
-	for _, address := range r.To {
-		l := domainLog(LogRecipientDomain, r.Tenant, address)
-		if counts[l.Name]++; counts[l.Name] == 1 && l.Name != "" {
-			order = append(order, l)
-		}
-	}
-	for _, l := range order {
-		if err := a.addGroup(l, counts[l.Name]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *Sends) rulesOf(ref mailbox.Ref, p mailbox.ProviderName) (*rules, error) {

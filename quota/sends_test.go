@@ -114,6 +114,7 @@ func TestSendsRefuseBadConfiguration(t *testing.T) {
 		{mailbox.Gmail, "warm_up.start", func(l *quota.SendLimits) { l.WarmUp = &quota.WarmUp{Step: 1} }},
 		{mailbox.Gmail, "warm_up.step", func(l *quota.SendLimits) { l.WarmUp = &quota.WarmUp{Start: 1} }},
 		{mailbox.Gmail, "warm_up.days", func(l *quota.SendLimits) { l.WarmUp = &quota.WarmUp{Start: 1, Step: 1, Days: -1} }},
+		{mailbox.Gmail, "warm_up.days", func(l *quota.SendLimits) { l.WarmUp = &quota.WarmUp{Start: 1, Step: 1, Days: 10_001} }},
 		{mailbox.Gmail, "slow_down.floor", func(l *quota.SendLimits) { l.SlowDown = &quota.SlowDown{Floor: 1.1} }},
 		{mailbox.Gmail, "slow_down.floor", func(l *quota.SendLimits) { l.SlowDown = &quota.SlowDown{Floor: math.NaN()} }},
 		{mailbox.Gmail, "slow_down.recovery", func(l *quota.SendLimits) { l.SlowDown = &quota.SlowDown{Recovery: -0.1} }},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -322,34 +321,5 @@ func (s *shared) do(ctx context.Context, step func(context.Context) error) error
 	if !s.down.asks(time.Now()) {
 		return errStoreDown
 	}
-	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	err := step(bounded)
-	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
-		err = errStoreSlow // the deadline was not the caller's
-	}
-	if err == nil || ctx.Err() == nil && !errors.Is(err, mailbox.ClassInvalid) {
-		s.down.note(err) // other errors say nothing about the store
-	}
-	return err
-}
-
-var (
-	errStoreSlow = fmt.Errorf("%w: no answer in %v", mailbox.ClassStorage, storeTimeout)
-	errStoreDown = fmt.Errorf("%w a moment ago", mailbox.ClassStorage)
-)
-
-// asks reports whether the store may be asked: while it is down, by one call now
-// and then, which finds out whether it is back and is the only one it slows down.
-func (d *downSwitch) asks(now time.Time) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.down {
-		return true
-	}
-	if now.Before(d.retry) {
-		return false
-	}
-	d.retry = now.Add(storeTimeout + downRetry)
-	return true
+	return s.down.watch(ctx, storeTimeout, step)
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -590,6 +591,41 @@ func TestWaitingForTheAppAsksSeldom(t *testing.T) {
 		}
 		if n := store.asked.Load() - calls; n > 3*calls { // each asks for its mailbox
 			t.Errorf("the app was asked %d times for %d calls", n, calls)
+		}
+	})
+}
+
+// What a step took is taken once more when another one had to wait: it counts
+// from when it was taken, and the call goes later.
+func TestStepsAreTakenInOneMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var taken []string
+		waits := map[string]time.Duration{"mailbox": 10 * time.Second}
+		step := func(name string) func() error {
+			return func() error {
+				time.Sleep(waits[name])
+				delete(waits, name)
+				taken = append(taken, name)
+				return nil
+			}
+		}
+		if err := quota.InOneMoment(step("app"), step("tenant"), step("mailbox")); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"app", "tenant", "mailbox", "app", "tenant"}; !slices.Equal(taken, want) {
+			t.Errorf("taken %q, want %q", taken, want)
+		}
+		taken, waits["app"] = nil, 10*time.Second
+		if err := quota.InOneMoment(step("app"), step("tenant"), step("mailbox")); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"app", "tenant", "mailbox"}; !slices.Equal(taken, want) {
+			t.Errorf("taken %q, want %q", taken, want)
+		}
+		failure := errors.New("refused")
+		if err := quota.InOneMoment(step("app"), func() error { return failure }); !errors.Is(err, failure) {
+			t.Errorf("%v, want the failure of a step", err)
 		}
 	})
 }

@@ -690,3 +690,40 @@ func TestPartsAreExact(t *testing.T) {
 		}
 	}
 }
+
+// A pause that is made longer is no strike: a service that goes on refusing gets
+// the next one when the time of the first is over.
+func TestLongerPausesDoNotPutOffAStrike(t *testing.T) {
+	t.Parallel()
+	begin := vienna(t, "2026-01-01 10:00:00")
+	now := begin
+	s := governor(t, quota.SendsConfig{}, quota.SendLimits{}, &now)
+	var to []float64
+	for i := range 5 { // one strike an hour
+		now = begin.Add(time.Duration(i) * 40 * time.Minute)
+		g := signal(quota.SignalThrottled, fmt.Sprint(i))
+		g.Wait = time.Hour
+		to = append(to, mustSignal(t, s, g).To)
+	}
+	for i, want := range []float64{0.7, 0.7, 0.49, 0.49, 0.343} {
+		if math.Abs(to[i]-want) > 1e-6 {
+			t.Errorf("parts after signals %v, want 0.7, 0.7, 0.49, 0.49, 0.343", to)
+			break
+		}
+	}
+}
+
+func TestPausesOfADomainDoNotKnowCase(t *testing.T) {
+	t.Parallel()
+	now := vienna(t, "2026-01-01 10:00:00")
+	s := governor(t, quota.SendsConfig{}, quota.SendLimits{}, &now)
+	l := quota.Log{Tenant: "t", Kind: quota.LogDomain, Name: "Example.COM"}
+	if err := s.Pause(t.Context(), l, now.Add(time.Hour), ""); err != nil {
+		t.Fatal(err)
+	}
+	r := request("k", 1)
+	r.From = "ann@example.com"
+	if _, d := reserve(t, s, r); d.Allowed {
+		t.Error("a paused domain sends")
+	}
+}

@@ -53,23 +53,14 @@ const probe = "\x00probe"
 // looked at, and To for limits of recipients' domains. It changes nothing.
 func (s *Sends) Status(ctx context.Context, r SendRequest) (Status, error) {
 	r.Key, r.Recipients, r.At = probe, 1, time.Time{}
-	e, err := s.entry(r)
-	if err != nil {
-		return Status{}, err
-	}
-	rules, err := s.rulesOf(r.Ref, r.Provider)
-	if err != nil {
-		return Status{}, err
-	}
 	a := new(attempt)
-	a.begin(s, rules, e, true)
-	if err := s.addGroups(a, r); err != nil {
+	if err := a.begin(s, r, true); err != nil {
 		return Status{}, err
 	}
 	if err := a.decide(ctx); err != nil {
 		return Status{}, storageError("status", r.Ref, mailbox.OutcomeNone, err)
 	}
-	st := Status{Decision: a.decision()}
+	rules, st := a.rules, Status{Decision: a.decision()}
 	if rules.WarmUp != nil {
 		st.SendingDay = a.sendingDay(&a.places[0], a.now) + rules.WarmUp.Days
 	}
@@ -77,8 +68,7 @@ func (s *Sends) Status(ctx context.Context, r SendRequest) (Status, error) {
 		p := &a.places[i]
 		for j, u := range p.answer.Usage {
 			if !p.windows[j].Advisory {
-				rule, _ := a.named(p, j)
-				st.Limits = append(st.Limits, LimitStatus{Rule: rule, Log: p.entry.Log, Limit: p.windows[j].Max, Used: u.Used})
+				st.Limits = append(st.Limits, LimitStatus{Rule: a.named(p, j), Log: p.entry.Log, Limit: p.windows[j].Max, Used: u.Used})
 			}
 		}
 		if len(p.state.Changes) == 0 {
@@ -110,17 +100,8 @@ func (s *Sends) Forecast(ctx context.Context, r SendRequest, n int) ([]time.Time
 		return nil, mailbox.Invalid("n", fmt.Sprintf("1 to %d", maxForecast), "is out of range")
 	}
 	r.Key, r.At = probe, time.Time{}
-	e, err := s.entry(r)
-	if err != nil {
-		return nil, err
-	}
-	rules, err := s.rulesOf(r.Ref, r.Provider)
-	if err != nil {
-		return nil, err
-	}
 	a := new(attempt)
-	a.begin(s, rules, e, true)
-	if err := s.addGroups(a, r); err != nil {
+	if err := a.begin(s, r, true); err != nil {
 		return nil, err
 	}
 	// The same decisions on a copy of the logs, with a clock of its own.

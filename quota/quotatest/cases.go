@@ -421,6 +421,14 @@ func cases() []testCase {
 			}
 			b.refused(b.start.Add(time.Hour), b.entry("b", b.start.Add(time.Minute), 1), w) // it has not moved
 		}},
+		{"a look ahead forgets nothing", func(b *bench) {
+			b.allowed(b.entry("a", b.start, 1))
+			ahead := quota.Ask{Entry: b.entry("b", b.start.AddDate(0, 1, 0), 1), Windows: []quota.Window{messages(1, time.Hour)}, DryRun: true}
+			if a, err := b.Store.Decide(b.Context(), ahead); err != nil || !a.Allowed {
+				b.Fatalf("%+v, %v", a, err)
+			}
+			b.refused(b.start.Add(time.Hour), b.entry("b", b.start.Add(time.Minute), 1), messages(1, time.Hour))
+		}},
 		{"a known key is told", func(b *bench) {
 			if b.allowed(b.entry("a", b.start, 1)).Known {
 				b.Error("a new key is called known")
