@@ -31,7 +31,8 @@ func (t CostTable) Of(method string, n int) int {
 // GmailCosts are those of projects made since 2026-05-01, the stricter ones.
 // Methods go by their id in the API's discovery document. A batch costs what its
 // calls cost. The patch methods, which the page does not list, are counted as
-// updates, and others as the dearest.
+// updates, and others as the dearest. That of threads.trash was read in two
+// transcriptions of the page only.
 func GmailCosts() CostTable {
 	units := map[string]int{}
 	for cost, names := range map[int][]string{

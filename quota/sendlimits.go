@@ -111,8 +111,8 @@ const (
 	// PresetMicrosoft365 is Exchange Online: 10,000 recipients in a rolling 24 h,
 	// 30 messages a minute, 500 recipients a message
 	// (https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits,
-	// copies of 2026-07). The new tenant's allowance of outside recipients is
-	// lower: see [TenantExternalRecipients].
+	// copies of 2026-07). The allowance of outside recipients that the whole
+	// organisation shares comes on top: see [TenantExternalRecipients].
 	PresetMicrosoft365 Preset = "microsoft365"
 	// PresetOutlook is a consumer account of Outlook.com that has no subscription:
 	// no figure is published; users report 15 to between 300 and 500 recipients a
