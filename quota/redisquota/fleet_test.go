@@ -38,6 +38,8 @@ type worker struct {
 	// Mailboxes are how many there are, and Asks how often the process asks for
 	// each of them.
 	Mailboxes, Asks int
+	// Again makes it ask again what fails, under the same key.
+	Again bool
 }
 
 const fleetProcesses, fleetGoroutines = 8, 16
@@ -105,6 +107,9 @@ func work(ctx context.Context, config string) error {
 					Windows: windows,
 				}
 				answer, err := store.Sends().Decide(ctx, ask)
+				for tries := 0; w.Again && err != nil && tries < 10_000; tries++ {
+					answer, err = store.Sends().Decide(ctx, ask)
+				}
 				mu.Lock()
 				if err != nil {
 					failed = err
@@ -159,6 +164,32 @@ func TestProcesses(t *testing.T) {
 			wg.Wait()
 		})
 	}
+}
+
+// A server that is killed and comes back while the processes are at it lets them
+// have no more than before.
+func TestProcessesAndARestart(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--appendonly", "yes", "--appendfsync", "always")
+	store, prefix := newStore(t, client(t, &redis.Options{Addr: p.address}))
+	messages, _ := fleetLimits(1)
+	restarted := make(chan struct{})
+	go func() {
+		defer close(restarted)
+		for taken := 0; taken < messages/3; {
+			entries, err := store.Sends().Entries(t.Context(), fleetLog(0), time.Time{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			taken = len(entries)
+		}
+		p.kill()
+		p.run()
+	}()
+	got := fleet(t, worker{Server: "redis://" + p.address + "/0", Prefix: prefix, Mailboxes: 1, Asks: 400, Again: true})
+	<-restarted
+	checkFleet(t, store, 0, got[0], 1)
 }
 
 // checkFleet compares what was granted of a mailbox with its limits and its log.
