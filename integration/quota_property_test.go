@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -346,7 +347,7 @@ func (w *sendWorld) reserve(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(check, d); diff != "" {
+	if diff := cmp.Diff(check, d, cmpopts.IgnoreUnexported(d)) + cmp.Diff(check.Reasons(), d.Reasons()); diff != "" {
 		t.Fatalf("Check and Reserve differ:\n%s", diff)
 	}
 	t.Logf("%s reserve %s of %s to %v: %v until %v %v, %d remain", w.wall(w.clock), r.Key, r.Mailbox, r.To, d.Allowed, w.wall(d.NotBefore), want.reasons, d.Remaining)
@@ -382,7 +383,7 @@ func (w *sendWorld) checkNotBefore(t *rapid.T, r quota.SendRequest, d quota.Deci
 			t.Fatal(err)
 		}
 		if later.Allowed != x.want {
-			t.Fatalf("refused at %v until %v (%v); at %v allowed: %v\n%+v", w.wall(w.clock), w.wall(d.NotBefore), d.Binding, w.wall(x.at), later.Allowed, later.Reasons)
+			t.Fatalf("refused at %v until %v (%v); at %v allowed: %v\n%+v", w.wall(w.clock), w.wall(d.NotBefore), d.Binding, w.wall(x.at), later.Allowed, later.Reasons())
 		}
 	}
 }
@@ -776,9 +777,9 @@ func (w *sendWorld) count(l quota.Log, but string, recipients bool, which func(t
 func (v *verdict) check(t *rapid.T, w *sendWorld, d quota.Decision) {
 	var reasons []string
 	longest := time.Time{}
-	for i, r := range d.Reasons {
-		if !r.NotBefore.After(w.clock) || i > 0 && r.NotBefore.After(d.Reasons[i-1].NotBefore) {
-			t.Fatalf("reasons out of order, or over already: %+v", d.Reasons)
+	for i, r := range d.Reasons() {
+		if !r.NotBefore.After(w.clock) || i > 0 && r.NotBefore.After(d.Reasons()[i-1].NotBefore) {
+			t.Fatalf("reasons out of order, or over already: %+v", d.Reasons())
 		}
 		longest = later(longest, r.NotBefore)
 		if r.Text == "" || !strings.HasSuffix(r.Text, ".") {
@@ -814,11 +815,11 @@ func (v *verdict) check(t *rapid.T, w *sendWorld, d quota.Decision) {
 	if allowed := len(v.reasons) == 0; d.Allowed != allowed && !v.gapDepend {
 		t.Fatalf("allowed: %v, want %v", d.Allowed, allowed)
 	}
-	if !d.NotBefore.Equal(longest) || d.Allowed != (len(d.Reasons) == 0) {
+	if !d.NotBefore.Equal(longest) || d.Allowed != (len(d.Reasons()) == 0) {
 		t.Fatalf("not before %v, and the longest reason is until %v", d.NotBefore, longest)
 	}
-	if !d.Allowed && d.Binding != d.Reasons[0].Rule {
-		t.Fatalf("%s binds, and the first reason is %+v", d.Binding, d.Reasons[0])
+	if !d.Allowed && d.Binding != d.Reasons()[0].Rule {
+		t.Fatalf("%s binds, and the first reason is %+v", d.Binding, d.Reasons()[0])
 	}
 	if d.Remaining != v.remaining && !v.gapDepend {
 		t.Fatalf("%d remain, want %d", d.Remaining, v.remaining)

@@ -49,7 +49,7 @@ func (p *place) counts() bool {
 }
 
 // begin checks a request and finds the logs that have a say in it.
-func (a *attempt) begin(s *Sends, r SendRequest, dry bool) error {
+func (a *attempt) begin(s *Sends, r *SendRequest, dry bool) error {
 	e, err := s.entry(r)
 	if err != nil {
 		return err
@@ -75,11 +75,13 @@ func (a *attempt) add(e Entry, l GroupLimits) {
 		a.places = append(a.places, place{})
 	}
 	p := &a.places[len(a.places)-1]
-	*p = place{entry: e, limits: l, limited: p.limited[:0], windows: p.windows[:0], usage: p.usage[:0]}
+	p.entry, p.limits, p.pause, p.entered = e, l, false, false
+	p.state, p.answer = known{}, Answer{}
+	p.limited, p.windows = p.limited[:0], p.windows[:0]
 }
 
 // addGroups adds the groups that a message belongs to.
-func (a *attempt) addGroups(r SendRequest) error {
+func (a *attempt) addGroups(r *SendRequest) error {
 	if err := a.addGroup(Log{Tenant: r.Tenant, Kind: LogTenant}, a.places[0].entry.Recipients); err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func (a *attempt) addGroups(r SendRequest) error {
 			return err
 		}
 	}
-	if s := a.sends; s.groups[LogRecipientDomain] == (GroupLimits{}) && s.ofGroup == nil {
+	if s := a.sends; s.groups.recipientDomain == (GroupLimits{}) && s.ofGroup == nil {
 		return nil
 	}
 	counts := make(map[string]int)
@@ -263,6 +265,10 @@ func (a *attempt) fillMailbox(p *place) {
 // where clocks disagree.
 func (a *attempt) fillRising(p *place, messages, recipients int) {
 	need := p.entry.Recipients
+	ofMessages, ofRecipients := RuleMessages, RuleRecipients
+	if smaller := a.smaller(p); smaller != "" {
+		ofMessages, ofRecipients = smaller, smaller
+	}
 	for from, last := a.now, 0; ; {
 		part := a.part(p, from)
 		m, r := partOf(messages, part), partOf(recipients, part)
@@ -271,10 +277,10 @@ func (a *attempt) fillRising(p *place, messages, recipients int) {
 		if rank := m + r; rank > last {
 			advisory := from.After(a.now)
 			if messages > 0 {
-				p.addFrom(RuleMessages, from, Window{Per: Horizon, Max: m, Advisory: advisory})
+				p.addFrom(ofMessages, from, Window{Per: Horizon, Max: m, Advisory: advisory})
 			}
 			if recipients > 0 {
-				p.addFrom(RuleRecipients, from, Window{Per: Horizon, Max: r, Recipients: true, Advisory: advisory})
+				p.addFrom(ofRecipients, from, Window{Per: Horizon, Max: r, Recipients: true, Advisory: advisory})
 				p.limited[len(p.limited)-1].raised = raised
 			}
 			last = rank
@@ -296,18 +302,34 @@ func partOf(limit int, part float64) int { return max(1, int(part*float64(limit)
 func (a *attempt) part(p *place, at time.Time) float64 {
 	part := p.state.factor(at, a.rules.slowDown.Recovery)
 	if w := a.rules.WarmUp; w != nil && p.entry.Kind == LogMailbox {
-		part = min(part, float64(w.cap(a.sendingDay(p, at), a.rules.Messages))/float64(a.rules.Messages))
+		part = min(part, float64(w.cap(a.rules.sendingDay(p.state.sendState, at), a.rules.Messages))/float64(a.rules.Messages))
 	}
 	return part
 }
 
+// smaller is the rule that makes the caps of 24 hours smaller than configured, if
+// one does.
+func (a *attempt) smaller(p *place) Rule {
+	part := a.part(p, a.now)
+	switch {
+	case part >= 1:
+		return ""
+	case p.state.factor(a.now, a.rules.slowDown.Recovery) <= part:
+		return RuleSlowDown
+	case a.rules.WarmUp.cap(a.rules.sendingDay(p.state.sendState, a.now), a.rules.Messages) >= a.rules.Messages:
+		return ""
+	default:
+		return RuleWarmUp
+	}
+}
+
 // sendingDay is which day of sending a message that goes at a time is part of,
 // where 1 is the first.
-func (a *attempt) sendingDay(p *place, at time.Time) int {
-	if date(at, a.rules.calendar.zone) <= p.state.Day {
-		return p.state.SendingDays
+func (r *rules) sendingDay(s *sendState, at time.Time) int {
+	if date(at, r.calendar.zone) <= s.Day {
+		return s.SendingDays
 	}
-	return p.state.SendingDays + 1
+	return s.SendingDays + 1
 }
 
 // nextRise is when part may rise next.

@@ -3,6 +3,7 @@ package quota
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,15 +14,60 @@ type Decision struct {
 	// nothing else happens; zero if it is allowed now. It is not before any of the
 	// Reasons.
 	NotBefore time.Time
-	// Reasons are the limits that hold the message back, the one that binds
-	// longest first. Empty if it is allowed.
-	Reasons []Reason
 	// Remaining is how many more messages of one recipient the caps of 24 hours
 	// and of the day leave, after this one if it was allowed; 0 during a pause.
 	Remaining int
 	// Binding is the rule that leaves the least: that of the first Reason, or
 	// the one that Remaining comes from.
 	Binding Rule
+
+	// What Reasons are made of: the first ones are part of the decision, so that
+	// one that nobody asks for reasons allocates nothing.
+	rules      *rules
+	now        time.Time
+	first      [3]objection
+	objections int // how many of first there are
+	more       []objection
+}
+
+// Reasons are the limits that hold the message back, the one that binds longest
+// first; none if it is allowed. They are written when they are asked for: a host
+// that only waits until NotBefore does not pay for them.
+func (d Decision) Reasons() []Reason {
+	var list []Reason
+	for _, o := range slices.Concat(d.first[:d.objections], d.more) {
+		list = append(list, Reason{
+			Rule: o.rule, Log: o.log, Text: o.text(d.rules, d.now), NotBefore: o.notBefore, Limit: o.limit, Used: o.used,
+		})
+	}
+	slices.SortStableFunc(list, func(a, b Reason) int { return b.NotBefore.Compare(a.NotBefore) })
+	return list
+}
+
+// String tells the decision in one line, with all reasons.
+func (d Decision) String() string {
+	if d.Allowed {
+		return fmt.Sprintf("allowed, %d more remain", d.Remaining)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "not before %s:", d.NotBefore.Format(time.RFC3339))
+	for _, r := range d.Reasons() {
+		b.WriteString(" " + r.Text)
+	}
+	return b.String()
+}
+
+// object adds to what holds the message back.
+func (d *Decision) object(o objection) {
+	if d.objections == 0 || o.notBefore.After(d.NotBefore) {
+		d.NotBefore, d.Binding = o.notBefore, o.rule
+	}
+	if d.objections < len(d.first) {
+		d.first[d.objections] = o
+		d.objections++
+	} else {
+		d.more = append(d.more, o)
+	}
 }
 
 // Reason is one limit that holds a message back.
@@ -36,6 +82,17 @@ type Reason struct {
 	// Limit and Used are counts of what Rule is about. For RuleGap they are 1, for
 	// RuleHours and RulePaused 0.
 	Limit, Used int
+}
+
+// objection is a Reason before its text is written.
+type objection struct {
+	rule        Rule
+	log         Log
+	notBefore   time.Time
+	limit, used int
+	recipients  int           // how many the message has; 0 if the rule is about messages
+	per         time.Duration // of a gap
+	state       *sendState
 }
 
 // Rule names a limit on sending. The values are stable.
@@ -57,9 +114,9 @@ const (
 	RuleSlowDown Rule = "slow_down"
 )
 
-// decision explains the answers of all logs.
-func (a *attempt) decision() Decision {
-	d := Decision{Allowed: a.open.IsZero(), Remaining: -1}
+// explain makes a decision of the answers of all logs.
+func (a *attempt) explain(d *Decision) {
+	d.Allowed, d.Remaining = a.open.IsZero(), -1
 	for i := range a.places {
 		p := &a.places[i]
 		d.Allowed = d.Allowed && p.answer.Allowed && !p.pause
@@ -68,20 +125,18 @@ func (a *attempt) decision() Decision {
 	for i := range a.places {
 		p := &a.places[i]
 		paused = paused || p.pause
-		a.remaining(&d, p)
+		a.remaining(d, p)
 	}
 	d.Remaining = max(d.Remaining, 0)
 	if d.Allowed {
-		return d
+		return
 	}
 	if paused {
 		d.Remaining = 0
 	}
+	d.rules, d.now = a.rules, a.now
 	for i := range a.places {
-		d.Reasons = a.reasons(d.Reasons, &a.places[i])
-	}
-	for _, r := range d.Reasons {
-		d.NotBefore = later(d.NotBefore, r.NotBefore)
+		a.places[i].object(d)
 	}
 	// The caps only open with time: what is free before the hours begin is free
 	// then too.
@@ -91,15 +146,8 @@ func (a *attempt) decision() Decision {
 		if at.Equal(d.NotBefore) { // they begin before something else is over
 			begin = a.open
 		}
-		d.NotBefore = at
-		d.Reasons = append(d.Reasons, Reason{
-			Rule: RuleHours, Log: a.places[0].entry.Log, NotBefore: begin,
-			Text: fmt.Sprintf("Outside of the sending hours, which begin %s.", a.moment(begin)),
-		})
+		d.object(objection{rule: RuleHours, log: a.places[0].entry.Log, notBefore: begin})
 	}
-	slices.SortStableFunc(d.Reasons, func(a, b Reason) int { return b.NotBefore.Compare(a.NotBefore) })
-	d.Binding = d.Reasons[0].Rule
-	return d
 }
 
 // remaining lowers what the decision leaves to what a log leaves.
@@ -118,60 +166,37 @@ func (a *attempt) remaining(d *Decision, p *place) {
 		}
 		if d.Remaining < 0 || left < d.Remaining {
 			d.Remaining = max(0, left)
-			d.Binding = a.named(p, i)
+			d.Binding = p.limited[i].rule
 		}
 	}
 }
 
-// named returns the rule of a window: what made it smaller, if it is smaller than
-// configured.
-func (a *attempt) named(p *place, i int) Rule {
-	rule := p.limited[i].rule
-	if rule != RuleMessages && rule != RuleRecipients {
-		return rule
-	}
-	part := a.part(p, a.now)
-	switch {
-	case part >= 1:
-		return rule
-	case p.state.factor(a.now, a.rules.slowDown.Recovery) <= part:
-		return RuleSlowDown
-	case a.rules.WarmUp.cap(a.sendingDay(p, a.now), a.rules.Messages) >= a.rules.Messages:
-		return rule
-	default:
-		return RuleWarmUp
-	}
-}
-
-// reasons adds what a log has against the message.
-func (a *attempt) reasons(list []Reason, p *place) []Reason {
+// object tells what a log has against the message.
+func (p *place) object(d *Decision) {
 	if p.pause {
-		list = append(list, Reason{
-			Rule: RulePaused, Log: p.entry.Log, NotBefore: p.state.Paused,
-			Text: fmt.Sprintf("%s is paused until %s because %s.", p.who("Sending", "Sending from "+p.entry.Name, "Sending for the whole organisation", ""), a.moment(p.state.Paused), p.state.why(true).Reason()),
-		})
+		d.object(objection{rule: RulePaused, log: p.entry.Log, notBefore: p.state.Paused, state: p.state.sendState})
 	}
-	for i, u := range p.answer.Usage {
-		if p.windows[i].Advisory || u.NotBefore.IsZero() {
+	for i := range p.answer.Usage {
+		u, w := &p.answer.Usage[i], &p.windows[i]
+		if w.Advisory || u.NotBefore.IsZero() {
 			continue
 		}
-		rule := a.named(p, i)
-		if rule == RuleGap {
-			u.Used = 1 // more may have gone by hand
+		o := objection{rule: p.limited[i].rule, log: p.entry.Log, notBefore: p.room(i), limit: w.Max, used: u.Used, per: w.Per, state: p.state.sendState}
+		if o.rule == RuleGap {
+			o.used = 1 // more may have gone by hand
 		}
-		list = append(list, Reason{
-			Rule: rule, Log: p.entry.Log, NotBefore: p.room(i), Limit: p.windows[i].Max, Used: u.Used,
-			Text: a.text(p, i, rule, u),
-		})
+		if w.Recipients {
+			o.recipients = p.entry.Recipients
+		}
+		d.object(o)
 	}
-	return list
 }
 
 // room is when there is room in a window, or in the larger ones that follow.
 func (p *place) room(i int) time.Time {
 	at := p.answer.Usage[i].NotBefore
 	for j := i + 1; j < len(p.windows); j++ {
-		if p.windows[j].Advisory && p.limited[j].rule == p.limited[i].rule {
+		if p.windows[j].Advisory && p.limited[j].rule == p.limited[i].rule && p.windows[j].Recipients == p.windows[i].Recipients {
 			if then := later(p.limited[j].from, p.answer.Usage[j].NotBefore); then.Before(at) {
 				at = then
 			}
@@ -180,9 +205,9 @@ func (p *place) room(i int) time.Time {
 	return at
 }
 
-// who returns the word for the log's kind.
-func (p *place) who(mailbox, domain, tenant, recipients string) string {
-	switch p.entry.Kind {
+// of returns the word for the kind of a log.
+func (l Log) of(mailbox, domain, tenant, recipients string) string {
+	switch l.Kind {
 	case LogDomain:
 		return domain
 	case LogTenant:
@@ -194,41 +219,45 @@ func (p *place) who(mailbox, domain, tenant, recipients string) string {
 	}
 }
 
-func (a *attempt) text(p *place, i int, rule Rule, u Usage) string {
-	w := &p.windows[i]
-	of := p.who("", " from "+p.entry.Name, " of the organisation", " to "+p.entry.Name)
-	what := "messages"
-	if w.Recipients {
+// text tells the reason in one sentence.
+func (o *objection) text(r *rules, now time.Time) string {
+	of := o.log.of("", " from "+o.log.Name, " of the organisation", " to "+o.log.Name)
+	what, own := "messages", ""
+	if o.recipients > 0 {
 		what = "recipients"
 	}
-	own := ""
-	if w.Recipients && p.entry.Recipients > 1 {
-		own = fmt.Sprintf("; this message has %d", p.entry.Recipients)
+	if o.recipients > 1 {
+		own = fmt.Sprintf("; this message has %d", o.recipients)
 	}
-	switch rule {
+	switch o.rule {
+	case RuleHours:
+		return fmt.Sprintf("Outside of the sending hours, which begin %s.", r.moment(o.notBefore, now))
+	case RulePaused:
+		who := o.log.of("Sending", "Sending from "+o.log.Name, "Sending for the whole organisation", "")
+		return fmt.Sprintf("%s is paused until %s because %s.", who, r.moment(o.notBefore, now), o.state.why(true).Reason())
 	case RulePace:
-		return fmt.Sprintf("%d of %d messages%s of the last minute are used.", u.Used, w.Max, of)
+		return fmt.Sprintf("%d of %d messages%s of the last minute are used.", o.used, o.limit, of)
 	case RuleGap:
-		return fmt.Sprintf("Less than %s have passed since the last message%s.", w.Per.Round(time.Second/10), of)
+		return fmt.Sprintf("Less than %s have passed since the last message%s.", o.per.Round(time.Second/10), of)
 	case RuleDayMessages, RuleDayRecipients:
-		return fmt.Sprintf("%d of %d %s of today are used%s.", u.Used, w.Max, what, own)
+		return fmt.Sprintf("%d of %d %s of today are used%s.", o.used, o.limit, what, own)
 	case RuleWarmUp:
 		return fmt.Sprintf("%d of %d %s of the last 24 hours are used: the mailbox is on day %d of its warm-up%s.",
-			u.Used, w.Max, what, a.sendingDay(p, a.now)+a.rules.WarmUp.Days, own)
+			o.used, o.limit, what, r.sendingDay(o.state, now)+r.WarmUp.Days, own)
 	case RuleSlowDown:
 		return fmt.Sprintf("Slowed down until %s because %s: %d of %d %s%s of the last 24 hours are used%s.",
-			a.moment(p.state.recovered(a.rules.slowDown.Recovery)), p.state.why(false).Reason(), u.Used, w.Max, what, of, own)
+			r.moment(o.state.recovered(r.slowDown.Recovery), now), o.state.why(false).Reason(), o.used, o.limit, what, of, own)
 	default:
-		return fmt.Sprintf("%d of %d %s%s of the last 24 hours are used%s.", u.Used, w.Max, what, of, own)
+		return fmt.Sprintf("%d of %d %s%s of the last 24 hours are used%s.", o.used, o.limit, what, of, own)
 	}
 }
 
 // moment is a time in words, on the wall of the mailbox's zone: the hour of the
 // same day, with the weekday within a week, else with the date.
-func (a *attempt) moment(t time.Time) string {
-	zone := a.rules.calendar.zone
+func (r *rules) moment(t, now time.Time) string {
+	zone := r.calendar.zone
 	local := t.In(zone)
-	switch days := date(t, zone) - date(a.now, zone); {
+	switch days := date(t, zone) - date(now, zone); {
 	case days == 0:
 		return local.Format("15:04")
 	case days < 7:

@@ -28,9 +28,8 @@ func TestAllLimitsAreReasonsAtOnce(t *testing.T) {
 	now = now.Add(time.Second)
 	_, d := reserve(t, s, from("m", "ann@example.com", "k", "a@x.example", "b@x.example", "c@x.example", "d@x.example"))
 	tomorrow := begin.Add(24 * time.Hour)
-	want := quota.Decision{
-		NotBefore: tomorrow, Binding: quota.RuleMessages,
-		Reasons: []quota.Reason{
+	wantDecision(t, d, quota.Decision{NotBefore: tomorrow, Binding: quota.RuleMessages},
+		[]quota.Reason{
 			{Rule: quota.RuleMessages, Log: mailboxLog, NotBefore: tomorrow, Limit: 5, Used: 5, Text: "5 of 5 messages of the last 24 hours are used."},
 			{Rule: quota.RuleRecipients, Log: mailboxLog, NotBefore: tomorrow, Limit: 8, Used: 5, Text: "5 of 8 recipients of the last 24 hours are used; this message has 4."},
 			{Rule: quota.RuleDayMessages, Log: mailboxLog, NotBefore: vienna(t, "2026-06-11 00:00:00"), Limit: 4, Used: 5, Text: "5 of 4 messages of today are used."},
@@ -38,10 +37,30 @@ func TestAllLimitsAreReasonsAtOnce(t *testing.T) {
 			{Rule: quota.RuleGap, Log: domainLog, NotBefore: begin.Add(2 * time.Minute), Limit: 1, Used: 1, Text: "Less than 2m0s have passed since the last message from example.com."},
 			{Rule: quota.RulePace, Log: mailboxLog, NotBefore: begin.Add(time.Minute), Limit: 3, Used: 5, Text: "5 of 3 messages of the last minute are used."},
 			{Rule: quota.RuleGap, Log: mailboxLog, NotBefore: begin.Add(5 * time.Second), Limit: 1, Used: 1, Text: "Less than 5s have passed since the last message."},
-		},
+		}...)
+}
+
+// What is written later is what was decided, whatever has happened meanwhile.
+func TestReasonsAreThoseOfTheDecision(t *testing.T) {
+	t.Parallel()
+	now := vienna(t, "2026-06-10 12:00:00")
+	s := governor(t, quota.SendsConfig{}, quota.SendLimits{
+		Messages: 100, PerMinute: manyPerMinute, Zone: "Europe/Vienna", WarmUp: &quota.WarmUp{Start: 2, Step: 2},
+	}, &now)
+	if _, d := reserve(t, s, request("a", 1)); d.String() != "allowed, 1 more remain" || d.Reasons() != nil {
+		t.Errorf("%v, reasons %+v", d, d.Reasons())
 	}
-	if diff := gocmp.Diff(want, d); diff != "" {
-		t.Errorf("decision (-want +got):\n%s", diff)
+	mustReserve(t, s, request("b", 1))
+	_, d := reserve(t, s, request("c", 1))
+	mustSignal(t, s, signal(quota.SignalUnusualActivity, "1"))
+	now = now.Add(100 * time.Hour)
+	mustReserve(t, s, request("d", 1))
+	want := "2 of 2 messages of the last 24 hours are used: the mailbox is on day 1 of its warm-up."
+	if r := d.Reasons(); len(r) != 1 || r[0].Text != want {
+		t.Errorf("%+v", r)
+	}
+	if got := d.String(); got != "not before 2026-06-11T10:00:00Z: "+want {
+		t.Errorf("%s", got)
 	}
 }
 
@@ -62,7 +81,7 @@ func TestCapsThatOpenAtNightWaitForTheHours(t *testing.T) {
 		mustReserve(t, s, request("a", 1))
 		now = now.Add(time.Second)
 		_, d := reserve(t, s, request("b", 1))
-		if rule := quota.RuleHours; tt.text != "" && (d.Binding != rule || len(d.Reasons) != 2 || d.Reasons[0].Text != tt.text) {
+		if rule := quota.RuleHours; tt.text != "" && (d.Binding != rule || len(d.Reasons()) != 2 || d.Reasons()[0].Text != tt.text) {
 			t.Errorf("%s: %+v", tt.at, d)
 		}
 		wantNotBefore(t, s, request("b", 1), &now, vienna(t, tt.until))
@@ -72,8 +91,8 @@ func TestCapsThatOpenAtNightWaitForTheHours(t *testing.T) {
 	s := governor(t, quota.SendsConfig{}, limits, &now)
 	mustReserve(t, s, request("a", 1))
 	now = vienna(t, "2026-06-10 20:00:00")
-	if _, d := reserve(t, s, request("b", 1)); d.Binding != quota.RuleMessages || len(d.Reasons) != 2 || d.Remaining != 0 ||
-		d.Reasons[1].Text != "Outside of the sending hours, which begin Thursday 09:00." || !d.Reasons[1].NotBefore.Equal(vienna(t, "2026-06-11 09:00:00")) {
+	if _, d := reserve(t, s, request("b", 1)); d.Binding != quota.RuleMessages || len(d.Reasons()) != 2 || d.Remaining != 0 ||
+		d.Reasons()[1].Text != "Outside of the sending hours, which begin Thursday 09:00." || !d.Reasons()[1].NotBefore.Equal(vienna(t, "2026-06-11 09:00:00")) {
 		t.Errorf("%+v", d)
 	}
 	wantNotBefore(t, s, request("b", 1), &now, vienna(t, "2026-06-11 16:00:00"))
@@ -190,7 +209,7 @@ func TestRemaining(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, got := reserve(t, s, request("k", tt.ask)); gocmp.Diff(d, got) != "" {
+		if _, got := reserve(t, s, request("k", tt.ask)); gocmp.Diff(d, got, plainDecision) != "" || gocmp.Diff(d.Reasons(), got.Reasons()) != "" {
 			t.Errorf("%s: Check says %+v, Reserve %+v", tt.name, d, got)
 		}
 		if d.Remaining != tt.want || d.Binding != tt.rule {

@@ -234,7 +234,7 @@ func TestLocalDecisionsWhileTheStoreFails(t *testing.T) {
 		}
 		other := request("b", 1)
 		other.Mailbox = "other"
-		if n, d := fill(t, s, other); n != 1 || d.Reasons[0].Log != tenantLog {
+		if n, d := fill(t, s, other); n != 1 || d.Reasons()[0].Log != tenantLog {
 			t.Errorf("%d more messages of the tenant, %+v", n, d)
 		}
 		if err := s.Cancel(t.Context(), quota.Reservation{Ref: request("", 0).Ref, ID: "a0", Groups: []quota.GroupPlace{{Log: tenantLog, Recipients: 1}}}); err != nil {

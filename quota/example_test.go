@@ -34,7 +34,7 @@ func ExampleSends() {
 		case err != nil: // the store failed: do not send
 			fmt.Println(err)
 		case !decision.Allowed:
-			for _, reason := range decision.Reasons {
+			for _, reason := range decision.Reasons() {
 				fmt.Printf("%s: not before %s: %s\n", key, reason.NotBefore.Format(time.RFC3339), reason.Text)
 			}
 		default:
@@ -131,7 +131,7 @@ func ExampleSendsConfig() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(decision.Reasons[0].Text, decision.NotBefore)
+	fmt.Println(decision.Reasons()[0].Text, decision.NotBefore)
 
 	times, err := sends.Forecast(ctx, request, 100)
 	if err != nil {
@@ -180,7 +180,7 @@ func ExampleSends_Signal() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(status.Decision.Reasons[0].Text)
+	fmt.Println(status.Decision.Reasons()[0].Text)
 	// Output:
 	// from 100 % to 50 %: 5 % of the messages of 24 hours bounced
 	// Slowed down until Saturday 10:40 because 5 % of the messages of 24 hours bounced: 100 of 50 messages of the last 24 hours are used.

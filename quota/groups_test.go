@@ -134,7 +134,7 @@ func TestMailboxesShareTheCapsOfAGroup(t *testing.T) {
 		default:
 			tt.reason.NotBefore = begin.Add(24 * time.Hour)
 		}
-		if diff := gocmp.Diff([]quota.Reason{tt.reason}, d.Reasons); diff != "" || d.Allowed || d.Binding != tt.reason.Rule {
+		if diff := gocmp.Diff([]quota.Reason{tt.reason}, d.Reasons()); diff != "" || d.Allowed || d.Binding != tt.reason.Rule {
 			t.Errorf("%s: %+v, reasons (-want +got):\n%s", tt.name, d, diff)
 		}
 		if after := held(t, store, boxLog(string(tt.refused.Mailbox))); after != before {
@@ -161,7 +161,7 @@ func TestARefusalLeavesNoPlaceAnywhere(t *testing.T) {
 		}
 		r := from("ann", "ann@example.com", "k", "a@x.example", "a@y.example", "a@z.example")
 		for range 3 {
-			if _, d := reserve(t, s, r); d.Allowed || len(d.Reasons) != 1 || d.Reasons[0].Log != full || d.Remaining != 0 {
+			if _, d := reserve(t, s, r); d.Allowed || len(d.Reasons()) != 1 || d.Reasons()[0].Log != full || d.Remaining != 0 {
 				t.Errorf("%v: %+v", full, d)
 			}
 		}
@@ -255,7 +255,7 @@ func TestMailByHandCountsAboveTheCapsOfGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, d := reserve(t, s, from("ben", "", "k", "d@x.example"))
-	if d.Allowed || len(d.Reasons) != 2 || d.Reasons[0].Used != 3 || d.Reasons[1].Used != 3 {
+	if d.Allowed || len(d.Reasons()) != 2 || d.Reasons()[0].Used != 3 || d.Reasons()[1].Used != 3 {
 		t.Errorf("%+v", d)
 	}
 	_, _, err := s.Reserve(t.Context(), r) // would never be allowed
@@ -314,7 +314,7 @@ func TestKeysOfMailboxesAreTheirOwn(t *testing.T) {
 
 func wantRefusedBy(t *testing.T, s *quota.Sends, r quota.SendRequest, l quota.Log) {
 	t.Helper()
-	if _, d := reserve(t, s, r); d.Allowed || d.Reasons[0].Log != l {
+	if _, d := reserve(t, s, r); d.Allowed || d.Reasons()[0].Log != l {
 		t.Errorf("got %+v, want a refusal by %v", d, l)
 	}
 }

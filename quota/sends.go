@@ -84,10 +84,26 @@ type Sends struct {
 	calendars calendars
 	providers map[mailbox.ProviderName]*rules
 	limits    func(mailbox.Ref, mailbox.ProviderName) SendLimits
-	groups    map[LogKind]GroupLimits
+	groups    groupLimits
 	ofGroup   func(Log) GroupLimits
 	now       func() time.Time
 	attempts  sync.Pool
+}
+
+// groupLimits are the limits of groups that have no own ones.
+type groupLimits struct{ tenant, domain, recipientDomain GroupLimits }
+
+func (g *groupLimits) of(k LogKind) GroupLimits {
+	switch k {
+	case LogTenant:
+		return g.tenant
+	case LogDomain:
+		return g.domain
+	case LogRecipientDomain:
+		return g.recipientDomain
+	default:
+		return GroupLimits{}
+	}
 }
 
 // NewSends returns a Sends. A limit that makes no sense, or is above the
@@ -97,7 +113,7 @@ func NewSends(c SendsConfig) (*Sends, error) {
 	s := &Sends{
 		store: c.Store, limits: c.Limits, ofGroup: c.GroupLimits, now: c.Now,
 		providers: make(map[mailbox.ProviderName]*rules),
-		groups:    map[LogKind]GroupLimits{LogTenant: c.Tenant, LogDomain: c.Domain, LogRecipientDomain: c.RecipientDomain},
+		groups:    groupLimits{tenant: c.Tenant, domain: c.Domain, recipientDomain: c.RecipientDomain},
 	}
 	s.attempts.New = func() any { return new(attempt) }
 	if s.store == nil {
@@ -124,10 +140,10 @@ func NewSends(c SendsConfig) (*Sends, error) {
 		s.providers[p] = r
 	}
 	for _, g := range []struct {
-		name string
-		kind LogKind
-	}{{"tenant", LogTenant}, {"domain", LogDomain}, {"recipient_domain", LogRecipientDomain}} {
-		if err := s.groups[g.kind].resolve(g.name + "."); err != nil {
+		name   string
+		limits GroupLimits
+	}{{"tenant", c.Tenant}, {"domain", c.Domain}, {"recipient_domain", c.RecipientDomain}} {
+		if err := g.limits.resolve(g.name + "."); err != nil {
 			return nil, err
 		}
 	}
@@ -188,40 +204,42 @@ type GroupPlace struct {
 // An error of ClassInvalid means that the request can never be allowed as it is,
 // for instance with more recipients than a message may have. One of ClassStorage
 // means that the store failed: do not send. It is safe to repeat.
-func (s *Sends) Reserve(ctx context.Context, r SendRequest) (Reservation, Decision, error) {
-	return s.reserve(ctx, r, false)
+func (s *Sends) Reserve(ctx context.Context, r SendRequest) (place Reservation, d Decision, err error) {
+	err = s.reserve(ctx, &r, &place, &d)
+	return place, d, err
 }
 
 // Check tells what Reserve would decide, and takes no place.
-func (s *Sends) Check(ctx context.Context, r SendRequest) (Decision, error) {
-	_, d, err := s.reserve(ctx, r, true)
+func (s *Sends) Check(ctx context.Context, r SendRequest) (d Decision, err error) {
+	err = s.reserve(ctx, &r, nil, &d)
 	return d, err
 }
 
-func (s *Sends) reserve(ctx context.Context, r SendRequest, dry bool) (Reservation, Decision, error) {
+// reserve decides, and takes a place unless there is none to fill in.
+func (s *Sends) reserve(ctx context.Context, r *SendRequest, place *Reservation, d *Decision) error {
 	a := s.attempts.Get().(*attempt)
 	defer s.attempts.Put(a)
-	if err := a.begin(s, r, dry); err != nil {
-		return Reservation{}, Decision{}, err
+	if err := a.begin(s, r, place == nil); err != nil {
+		return err
 	}
 	if err := a.possible(); err != nil {
-		return Reservation{}, Decision{}, err
+		return err
 	}
 	if err := a.decide(ctx); err != nil {
-		return Reservation{}, Decision{}, storageError("reserve", r.Ref, mailbox.OutcomeNotSent, err)
+		return storageError("reserve", r.Ref, mailbox.OutcomeNotSent, err)
 	}
-	d := a.decision()
-	if !d.Allowed || dry {
-		return Reservation{}, d, nil
+	a.explain(d)
+	if d.Allowed && place != nil {
+		*place = a.reservation(r.Ref)
 	}
-	return a.reservation(r.Ref), d, nil
+	return nil
 }
 
 // Commit tells that the message of a reservation went out, or may have: its
 // place counts from now on. Safe to repeat, and useful even when the place has
 // been forgotten.
 func (s *Sends) Commit(ctx context.Context, r Reservation) error {
-	e, err := s.entry(SendRequest{Ref: r.Ref, Key: r.ID, Recipients: r.Recipients})
+	e, err := s.entry(&SendRequest{Ref: r.Ref, Key: r.ID, Recipients: r.Recipients})
 	if err != nil {
 		return err
 	}
@@ -241,7 +259,7 @@ func (s *Sends) Commit(ctx context.Context, r Reservation) error {
 // was not sent. It may follow a Commit whose outcome was unknown and turned out
 // so. Safe to repeat.
 func (s *Sends) Cancel(ctx context.Context, r Reservation) error {
-	e, err := s.entry(SendRequest{Ref: r.Ref, Key: r.ID})
+	e, err := s.entry(&SendRequest{Ref: r.Ref, Key: r.ID})
 	if err != nil {
 		return err
 	}
@@ -261,7 +279,7 @@ func (s *Sends) Cancel(ctx context.Context, r Reservation) error {
 func (s *Sends) Observe(ctx context.Context, r SendRequest) error {
 	a := s.attempts.Get().(*attempt)
 	defer s.attempts.Put(a)
-	err := a.begin(s, r, false)
+	err := a.begin(s, &r, false)
 	if err != nil {
 		return err
 	}
@@ -283,23 +301,24 @@ func (s *Sends) Observe(ctx context.Context, r SendRequest) error {
 }
 
 // entry checks a request and returns its entry in the mailbox's log.
-func (s *Sends) entry(r SendRequest) (Entry, error) {
+func (s *Sends) entry(r *SendRequest) (Entry, error) {
 	if err := r.Validate(); err != nil {
 		return Entry{}, err
 	}
 	if r.Key == "" || len(r.Key) > 512 {
 		return Entry{}, mailbox.Invalid("key", "1 to 512 bytes", "is empty or too long")
 	}
-	if r.Recipients == 0 {
-		r.Recipients = max(1, len(r.To))
+	e := Entry{Log: mailboxLog(r.Ref), Key: r.Key, Recipients: r.Recipients, At: r.At}
+	if e.Recipients == 0 {
+		e.Recipients = max(1, len(r.To))
 	}
-	if r.Recipients < 0 || r.Recipients > MaxRecipients {
+	if e.Recipients < 0 || e.Recipients > MaxRecipients {
 		return Entry{}, mailbox.Invalid("recipients", fmt.Sprintf("0 to %d", MaxRecipients), "are out of range")
 	}
-	if r.At.IsZero() && s.now != nil {
-		r.At = s.now()
+	if e.At.IsZero() && s.now != nil {
+		e.At = s.now()
 	}
-	return Entry{Log: mailboxLog(r.Ref), Key: r.Key, Recipients: r.Recipients, At: r.At}, nil
+	return e, nil
 }
 
 func mailboxLog(r mailbox.Ref) Log {
@@ -332,11 +351,11 @@ func (s *Sends) rulesOf(ref mailbox.Ref, p mailbox.ProviderName) (*rules, error)
 
 func (s *Sends) groupLimitsOf(l Log) (GroupLimits, error) {
 	if s.ofGroup == nil {
-		return s.groups[l.Kind], nil
+		return s.groups.of(l.Kind), nil
 	}
 	limits := s.ofGroup(l)
 	if limits == (GroupLimits{}) {
-		return s.groups[l.Kind], nil
+		return s.groups.of(l.Kind), nil
 	}
 	return limits, limits.resolve("group_limits.")
 }

@@ -120,7 +120,7 @@ func TestEachSignalHasItsReaction(t *testing.T) {
 		r.From = "other@EXAMPLE.com."
 		_, d := reserve(t, s, r)
 		if tt.pause > 0 {
-			if d.Allowed || d.Binding != quota.RulePaused || d.Remaining != 0 || d.Reasons[0].Text != tt.text || d.Reasons[0].Log != tt.log || !d.NotBefore.Equal(now.Add(tt.pause)) {
+			if d.Allowed || d.Binding != quota.RulePaused || d.Remaining != 0 || d.Reasons()[0].Text != tt.text || d.Reasons()[0].Log != tt.log || !d.NotBefore.Equal(now.Add(tt.pause)) {
 				t.Errorf("%s: %+v", tt.kind, d)
 			}
 		} else if !d.Allowed {
@@ -157,7 +157,7 @@ func TestGroupsSlowDown(t *testing.T) {
 		r := request("k", 1)
 		r.From = "ann@example.com"
 		n, d := fill(t, s, r)
-		if n != tt.limit || len(d.Reasons) != 1 || d.Reasons[0].Text != tt.text || d.Binding != quota.RuleSlowDown {
+		if n != tt.limit || len(d.Reasons()) != 1 || d.Reasons()[0].Text != tt.text || d.Binding != quota.RuleSlowDown {
 			t.Errorf("%s: %d messages, %+v", tt.kind, n, d)
 		}
 		r.Mailbox, r.From = "another", "ben@example.org"
@@ -176,7 +176,7 @@ func TestSlowDownExplainsItself(t *testing.T) {
 	now = now.Add(time.Hour)
 	n, d := fill(t, s, request("k", 1))
 	want := "Slowed down until Tuesday 10:00 because 6 % of the messages of 24 hours bounced: 25 of 25 messages of the last 24 hours are used."
-	if n != 25 || len(d.Reasons) != 1 || d.Reasons[0].Text != want || d.Reasons[0].Limit != 25 || d.Reasons[0].Used != 25 {
+	if n != 25 || len(d.Reasons()) != 1 || d.Reasons()[0].Text != want || d.Reasons()[0].Limit != 25 || d.Reasons()[0].Used != 25 {
 		t.Errorf("%d messages, then %+v\nwant %q", n, d, want)
 	}
 	// The next tenth comes 24 hours after the reduction, before any message leaves.
@@ -436,7 +436,7 @@ func TestPauseAndResume(t *testing.T) {
 		for _, s := range []*quota.Sends{s, other} {
 			_, d := reserve(t, s, r)
 			want := []quota.Reason{{Rule: quota.RulePaused, Log: tt.log, Text: tt.text, NotBefore: vienna(t, tt.until)}}
-			if diff := gocmp.Diff(want, d.Reasons); diff != "" || d.Allowed || d.Binding != quota.RulePaused || d.Remaining != 0 {
+			if diff := gocmp.Diff(want, d.Reasons()); diff != "" || d.Allowed || d.Binding != quota.RulePaused || d.Remaining != 0 {
 				t.Errorf("%+v, reasons (-want +got):\n%s", d, diff)
 			}
 		}
@@ -665,8 +665,8 @@ func TestWhyAPauseIsThereIsNotForgotten(t *testing.T) {
 		now = now.Add(24 * time.Hour)
 		mustSignal(t, s, signal(quota.SignalComplaint, fmt.Sprint(day)))
 	}
-	if _, d := reserve(t, s, request("k", 1)); d.Reasons[0].Text != "Sending is paused until 31 January 09:00 because Ann is ill." {
-		t.Errorf("%q", d.Reasons[0].Text)
+	if _, d := reserve(t, s, request("k", 1)); d.Reasons()[0].Text != "Sending is paused until 31 January 09:00 because Ann is ill." {
+		t.Errorf("%q", d.Reasons()[0].Text)
 	}
 }
 

@@ -54,21 +54,22 @@ const probe = "\x00probe"
 func (s *Sends) Status(ctx context.Context, r SendRequest) (Status, error) {
 	r.Key, r.Recipients, r.At = probe, 1, time.Time{}
 	a := new(attempt)
-	if err := a.begin(s, r, true); err != nil {
+	if err := a.begin(s, &r, true); err != nil {
 		return Status{}, err
 	}
 	if err := a.decide(ctx); err != nil {
 		return Status{}, storageError("status", r.Ref, mailbox.OutcomeNone, err)
 	}
-	rules, st := a.rules, Status{Decision: a.decision()}
+	rules, st := a.rules, Status{}
+	a.explain(&st.Decision)
 	if rules.WarmUp != nil {
-		st.SendingDay = a.sendingDay(&a.places[0], a.now) + rules.WarmUp.Days
+		st.SendingDay = rules.sendingDay(a.places[0].state.sendState, a.now) + rules.WarmUp.Days
 	}
 	for i := range a.places {
 		p := &a.places[i]
 		for j, u := range p.answer.Usage {
 			if !p.windows[j].Advisory {
-				st.Limits = append(st.Limits, LimitStatus{Rule: a.named(p, j), Log: p.entry.Log, Limit: p.windows[j].Max, Used: u.Used})
+				st.Limits = append(st.Limits, LimitStatus{Rule: p.limited[j].rule, Log: p.entry.Log, Limit: p.windows[j].Max, Used: u.Used})
 			}
 		}
 		if len(p.state.Changes) == 0 {
@@ -101,7 +102,7 @@ func (s *Sends) Forecast(ctx context.Context, r SendRequest, n int) ([]time.Time
 	}
 	r.Key, r.At = probe, time.Time{}
 	a := new(attempt)
-	if err := a.begin(s, r, true); err != nil {
+	if err := a.begin(s, &r, true); err != nil {
 		return nil, err
 	}
 	// The same decisions on a copy of the logs, with a clock of its own.

@@ -53,7 +53,7 @@ func wantNotBefore(t *testing.T, s *quota.Sends, r quota.SendRequest, now *time.
 		return d
 	}
 	if d := check(); d.Allowed || !d.NotBefore.Equal(want) {
-		t.Errorf("at %v: not before %v, want %v; %+v", *now, d.NotBefore, want, d.Reasons)
+		t.Errorf("at %v: not before %v, want %v; %+v", *now, d.NotBefore, want, d.Reasons())
 	}
 	*now = want.Add(-time.Microsecond)
 	if d := check(); d.Allowed || !d.NotBefore.Equal(want) {
@@ -216,8 +216,8 @@ func TestMailByHandWarmsUp(t *testing.T) {
 	}
 	// Two days before, yesterday by hand, and today: the cap is that of the
 	// fourth day, of which yesterday's message is one.
-	if n, d := fill(t, s, request("a", 1)); n != 3+3*2-1 || d.Reasons[0].Text != "9 of 9 messages of the last 24 hours are used: the mailbox is on day 4 of its warm-up." {
-		t.Errorf("%d messages, then %+v", n, d.Reasons)
+	if n, d := fill(t, s, request("a", 1)); n != 3+3*2-1 || d.Reasons()[0].Text != "9 of 9 messages of the last 24 hours are used: the mailbox is on day 4 of its warm-up." {
+		t.Errorf("%d messages, then %+v", n, d.Reasons())
 	}
 	for i := range 20 { // more than the cap, by hand
 		if err := s.Observe(t.Context(), request(fmt.Sprint("hand", i), 1)); err != nil {
@@ -225,8 +225,8 @@ func TestMailByHandWarmsUp(t *testing.T) {
 		}
 	}
 	now = vienna(t, "2026-06-11 09:00:00")
-	if n, d := fill(t, s, request("b", 1)); n != 0 || d.Reasons[0].Used != 28 || d.Reasons[0].Limit != 11 {
-		t.Errorf("%d messages, then %+v", n, d.Reasons)
+	if n, d := fill(t, s, request("b", 1)); n != 0 || d.Reasons()[0].Used != 28 || d.Reasons()[0].Limit != 11 {
+		t.Errorf("%d messages, then %+v", n, d.Reasons())
 	}
 	now = vienna(t, "2026-06-11 10:00:00")
 	if n, _ := fill(t, s, request("b", 1)); n != 11 {
@@ -243,7 +243,7 @@ func TestRecipientsWarmUpInProportion(t *testing.T) {
 	s := governor(t, quota.SendsConfig{}, limits, &now)
 	mustReserve(t, s, request("a", 12)) // all there are
 	_, d := reserve(t, s, request("b", 1))
-	if d.Allowed || d.Reasons[0].Text != "12 of 12 recipients of the last 24 hours are used: the mailbox is on day 1 of its warm-up." {
+	if d.Allowed || d.Reasons()[0].Text != "12 of 12 recipients of the last 24 hours are used: the mailbox is on day 1 of its warm-up." {
 		t.Errorf("%+v", d)
 	}
 	_, d = reserve(t, s, request("b", 20)) // more than there are, ever

@@ -164,7 +164,7 @@ func (o *Outbox) hold(i *Intent, err error) {
 	if l, ok := errors.AsType[limited](err); ok {
 		i.release(now)
 		i.Waiting = nil
-		for _, r := range l.decision.Reasons {
+		for _, r := range l.decision.Reasons() {
 			i.Waiting = append(i.Waiting, r.Text)
 		}
 		i.Attempts-- // it was not tried
