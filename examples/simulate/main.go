@@ -26,7 +26,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	_ "time/tzdata" // the time zones, for machines without
 
@@ -160,11 +159,13 @@ func simulate(ctx context.Context, o options, wrap func(governor) governor, log 
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var days atomic.Int64
-	whole := int64(len(all) * o.days)
+	var telling sync.Mutex
+	days, whole := 0, len(all)*o.days
 	tell := func() {
-		if n := days.Add(1); n*10/whole > (n-1)*10/whole {
-			fmt.Fprintf(log, "%d %%\n", 100*n/whole)
+		telling.Lock()
+		defer telling.Unlock()
+		if days++; days*10/whole > (days-1)*10/whole {
+			fmt.Fprintf(log, "%d %%\n", 100*days/whole)
 		}
 	}
 	var running sync.WaitGroup
