@@ -93,14 +93,20 @@ func (r *textReader) line(line string) {
 		if len(r.all) == maxRecipients {
 			break
 		}
-		if before := strings.ToLower(strings.TrimRight(line[:a.start], " \t<\"'")); aliasOf(before) && len(r.current) > 0 {
-			last := r.current[len(r.current)-1]
-			if last.original == "" && !strings.EqualFold(last.address, a.spec) {
-				last.original = a.spec
-			}
-			continue
-		}
 		how := rankOf(line, a)
+		if before := strings.ToLower(strings.TrimRight(line[:a.start], " \t<\"'")); aliasOf(before) {
+			if len(r.current) > 0 {
+				last := r.current[len(r.current)-1]
+				if last.original == "" && !strings.EqualFold(last.address, a.spec) {
+					last.original = a.spec
+					if lower := strings.ToLower(a.spec); r.index[lower] == nil {
+						r.index[lower] = last // named again, it is the same recipient
+					}
+				}
+				continue
+			}
+			how = rankListed // what it stands for is not disclosed
+		}
 		if how == rankNone {
 			continue
 		}
@@ -231,6 +237,8 @@ func rankOf(line string, a textAddress) rank {
 	bare := strings.TrimLeft(before, " \t<\"'`([>*-•·+")
 	context := before[max(0, len(before)-40):]
 	switch {
+	case hasAnySuffix(context, addressKinds): // an X.400 address
+		return rankListed
 	case hasAnySuffix(strings.TrimRight(context, ": \t"), commandWords):
 		return rankCommand
 	case hasAnySuffix(strings.TrimRight(context, ": =\t"), otherWords), containsAny(context, contactWords), strings.Contains(context, "://"):

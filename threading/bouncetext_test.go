@@ -330,6 +330,57 @@ DATA
 		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Category: threading.CategoryUserUnknown, Hard: true}},
 	},
 	{
+		"an X.400 address", "Undeliverable: Offer", `Your message
+
+  To:      list@example.net
+  Subject: Offer
+  Sent:    Mon, 5 Jan 2026 09:00:00 +0100
+
+did not reach the following recipient(s):
+
+c=US;a= ;p=Example;o=Site;dda:SMTP=ben@example.org; on Mon, 5 Jan 2026
+09:00:10 +0100
+    The recipient name is not recognized
+
+`,
+		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Category: threading.CategoryUserUnknown, Hard: true}},
+	},
+	{
+		"an address that is not disclosed", "Mail delivery failed", `The following address(es) failed:
+
+  an undisclosed address
+    (generated from ben@example.org)
+    host mx.example.net: 550 5.1.1 unknown
+
+------ This is a copy of the message, including all the headers. ------
+
+`,
+		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Status: "5.1.1", SMTP: 550, Category: threading.CategoryUserUnknown, Hard: true}},
+	},
+	{
+		"an alias named twice", "Returned mail: Too many hops", `   ----- The following addresses had permanent fatal errors -----
+<inner@example.net>
+    (expanded from: <ben@example.org>)
+
+   ----- Transcript of session follows -----
+554 5.4.6 Too many hops 26 (25 max): from ann@example.com via localhost, to ben@example.org
+
+`,
+		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Status: "5.4.6", SMTP: 554, Category: threading.CategoryOther}},
+	},
+	{
+		"more attempts, whatever the subject says", "Delivery failure notification", `Your message could not be delivered to the following recipients:
+
+ben@example.org
+
+Delivery attempts will continue to be made for 5 day(s).
+
+--- Original message follows ---
+
+`,
+		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "delayed", Category: threading.CategoryOther}},
+	},
+	{
 		"German", "Mail delivery failed", "Ihre Nachricht konnte nicht zugestellt werden.\n\nEmpfänger: <ben@example.org>\nGrund: Postfach voll\n\n--- Originalnachricht ---\n",
 		[]mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Category: threading.CategoryMailboxFull}},
 	},
@@ -439,6 +490,69 @@ func TestReportTextOfPeople(t *testing.T) {
 	m.Body = &mailbox.Body{Text: words}
 	if v := threading.Classify(m); v.Kind != mailbox.KindHuman {
 		t.Errorf("Classify says %s: %v", v.Kind, v.Evidence)
+	}
+}
+
+// Subjects and names that hint at a report prove nothing: people write about
+// failed mail, and behind a robot's name as well.
+func TestHintsProveNothing(t *testing.T) {
+	t.Parallel()
+	report := "Could not deliver message to the following recipient(s):\n\nFailed Recipient: ben@example.org\nReason: Remote host said: 550 unknown user\n"
+	for _, tt := range []struct {
+		name, header, words string
+		kind                mailbox.Kind
+	}{
+		{"a report", "Subject: Delivery failure\nFrom: admin@mx.example.org", report, mailbox.KindBounce},
+		{"a report behind a prefix", "Subject: RE: Offer : non remis (delivery failed)\nFrom: robot@mx.example.org", "Your message could not be delivered to\nben@example.org\n", mailbox.KindBounce},
+		{"a report by a mail server", "Subject: Warning\nFrom: MDaemon@mx.example.org", "ben@example.org - no such user here.\n\nThere is no user by that name at this server.\n", mailbox.KindBounce},
+		{"a delay", "Subject: Mail Delivery Warning\nFrom: robot@mx.example.org", "Delivery to this address\n\n\"ben@example.org\"\n\nhas been postponed due to a full mailbox.\nWe will continue to try to deliver your message.\n", mailbox.KindDelay},
+		{"behind a long introduction", "Subject: Our delivery failure notes\nFrom: admin@example.org", "Dear all,\n\n" + strings.Repeat("this is what our server writes these days. ", 12) + "\n\n" + report, mailbox.KindHuman},
+		{"somebody is mentioned", "Subject: Undeliverable mail?\nFrom: carl@example.net", "Hi Ann, your mail to me and ben@example.org was not delivered, they say. Try again?\n", mailbox.KindHuman},
+		{"an answer", "Subject: Re: Delivery failure\nIn-Reply-To: <sent.1@example.com>\nFrom: carl@example.net", report, mailbox.KindHuman},
+		{"nobody is named", "Subject: Bounced\nFrom: carl@example.net", "Your mail could not be delivered. Which address did you take?\n", mailbox.KindHuman},
+		{"the words of a person", "Subject: Mail problems\nFrom: postmasters@example.net", "We have solved the problems.\n\nben@example.org is back.\n", mailbox.KindHuman},
+	} {
+		m := message([]byte(tt.header + "\nTo: ann@example.com\n\n"))
+		m.Body = &mailbox.Body{Text: tt.words}
+		v := threading.Classify(m)
+		if v.Kind != tt.kind || tt.kind != mailbox.KindHuman && (v.Level != mailbox.LevelMedium || len(v.Bounce.Recipients) != 1 || v.Bounce.Recipients[0].Address != "ben@example.org") {
+			t.Errorf("%s: %s %s %+v", tt.name, v.Kind, v.Level, v.Bounce)
+		}
+	}
+}
+
+// Servers refuse mail in the form of a read receipt.
+func TestRejectionsAsReceipts(t *testing.T) {
+	t.Parallel()
+	parts := "Content-Type: multipart/report; report-type=disposition-notification; boundary=b\n\n--b\nContent-Type: text/plain\n\n" +
+		"Your message to <ben@example.org> was automatically rejected:\nQuota exceeded\n\n--b\nContent-Type: message/disposition-notification\n\n" +
+		"Final-Recipient: rfc822; ben@example.org\nOriginal-Message-ID: <sent.1@example.com>\nDisposition: automatic-action/MDN-sent-automatically; deleted\n\n--b--\n"
+	want := &mailbox.Bounce{
+		OriginalMessageID: "sent.1@example.com",
+		Recipients:        []mailbox.BounceRecipient{{Address: "ben@example.org", Action: "failed", Category: threading.CategoryMailboxFull}},
+	}
+	for _, tt := range []struct {
+		header string
+		kind   mailbox.Kind
+	}{
+		{"Subject: Automatically rejected mail\n", mailbox.KindBounce},
+		{"Subject: Offer\nAuto-Submitted: auto-replied (rejected)\n", mailbox.KindBounce},
+		{"Subject: Not read: Offer\nAuto-Submitted: auto-replied\n", mailbox.KindReceipt},
+		{"Subject: Re: Automatically rejected mail\n", mailbox.KindReceipt},
+	} {
+		raw := "From: Ben <ben@example.org>\n" + tt.header + parts
+		header := message([]byte(raw))
+		header.Body = nil
+		v := threading.Classify(header)
+		rep := read(t, raw)
+		if v.Kind != tt.kind || rep.Kind() != tt.kind {
+			t.Errorf("%q: %s by the header and %s by the report, want %s", tt.header, v.Kind, rep.Kind(), tt.kind)
+		}
+		if tt.kind == mailbox.KindBounce {
+			if diff := cmp.Diff(want, rep.Refine(v).Bounce); diff != "" {
+				t.Errorf("%q (-want +got):\n%s", tt.header, diff)
+			}
+		}
 	}
 }
 

@@ -149,9 +149,15 @@ func TestClassify(t *testing.T) {
 		},
 		{
 			name:  "null path and subject",
-			lines: []string{"From: <>", "Return-Path: <>", "Subject: failure notice"},
+			lines: []string{"From: Robot <robot@example.org>", "Return-Path: <>", "Subject: failure notice"},
 			kind:  mailbox.KindBounce, level: mailbox.LevelMedium,
 			rules: []string{"null_path_report", "null_return_path", "report_subject"},
+		},
+		{
+			name:  "a sender without an address",
+			lines: []string{`From: "Mail robot" <>`, "Subject: Mail error"},
+			kind:  mailbox.KindBounce, level: mailbox.LevelMedium,
+			rules: []string{"daemon_sender"},
 		},
 		{
 			name:  "bounce through a list",

@@ -19,10 +19,25 @@ const (
 // content is what is collected from a report before it is judged.
 type content struct {
 	rep Report
+	// marked: the header bears a mark of a report.
+	marked bool
 	// text and html are the words for people, up to the returned mail.
 	text, html strings.Builder
 	// returned is the header of the returned mail.
 	returned mailbox.Header
+	// named is how plainly the words name the recipients, if they were asked.
+	named rank
+}
+
+// readContent reads what there is of a body.
+func readContent(s *signs) *content {
+	c := new(content)
+	if b := s.m.Body; b != nil {
+		c.text.WriteString(b.Text[:min(len(b.Text), maxText)])
+		c.html.WriteString(b.HTML[:min(len(b.HTML), 2*maxText)])
+	}
+	c.finish(s)
+	return c
 }
 
 func (c *content) readEntity(header mailbox.Header, body []byte, depth int) {
@@ -53,6 +68,9 @@ func (c *content) readEntity(header mailbox.Header, body []byte, depth int) {
 	case t == "message/feedback-report":
 		c.rep.setType("feedback-report")
 		c.rep.readFeedback(decode(header, body))
+	case depth > 0 && depth < maxDepth && isReturnedType(t) && c.marked && c.rep.Type == "" && wrapsReport(body):
+		h, b := splitHeader(body)
+		c.readEntity(h, b, depth+1)
 	case depth > 0 && isReturnedType(t):
 		if c.returned == nil {
 			c.returned, _ = splitHeader(decode(header, body))
@@ -94,7 +112,12 @@ func (c *content) finish(s *signs) {
 	if len(rep.Recipients) == 0 && rep.Type == "" && s.notifies() && rep.readNotification(text) {
 		return
 	}
-	if s.mayReport() && rep.Type != "disposition-notification" && rep.Type != "feedback-report" {
+	if rep.Type == "disposition-notification" && s.rejects() {
+		for i := range rep.Recipients {
+			rep.Recipients[i].Action = actionFailed
+		}
+	}
+	if s.mayReport() && (rep.Type != "disposition-notification" || rep.refused()) && rep.Type != "feedback-report" {
 		c.readWords(s, text)
 	}
 	if to := returnedOf(c.returned).to; rep.Type == "feedback-report" && len(rep.Recipients) == 0 && len(to) == 1 {
@@ -143,6 +166,7 @@ func (c *content) readRecipients(s *signs, words string, returned returnedMail) 
 	found, named := readText(words, func(address string) bool {
 		return own[strings.ToLower(address)] || isSystemName(address)
 	})
+	c.named = named
 	header := s.failedRecipients("")
 	switch {
 	case named == rankListed, named >= rankCommand && len(header) == 0:
@@ -241,6 +265,14 @@ func ownAddresses(m *mailbox.Message, senders []string) map[string]bool {
 		add(addresses(field(m, name)))
 	}
 	return own
+}
+
+// wrapsReport reports whether a message within a message is the report itself:
+// gateways put it behind a notice of their own.
+func wrapsReport(body []byte) bool {
+	h, _ := splitHeader(body)
+	contentType := clip(h.Get("Content-Type"))
+	return mediaType(contentType) == "multipart/report" && strings.EqualFold(parameter(contentType, "report-type"), "delivery-status")
 }
 
 func isReturnedType(mediaType string) bool {

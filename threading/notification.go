@@ -1,6 +1,7 @@
 package threading
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 )
@@ -43,12 +44,8 @@ func (rep *Report) readNotification(text string) bool {
 	switch strings.ToLower(n.NotificationType + n.EventType) {
 	case "bounce":
 		for _, r := range n.Bounce.BouncedRecipients {
-			action := strings.ToLower(r.Action)
-			if action == "" {
-				action = actionFailed
-			}
 			_, diagnostic := typed(clip(r.DiagnosticCode))
-			rep.addRecipient(ReportRecipient{Final: clip(r.EmailAddress), Action: action, Status: findStatus(clip(r.Status)), Diagnostic: diagnostic})
+			rep.addRecipient(ReportRecipient{Final: clip(r.EmailAddress), Action: cmp.Or(actionWord(r.Action), actionFailed), Status: findStatus(clip(r.Status)), Diagnostic: diagnostic})
 		}
 	case "complaint":
 		rep.setType("feedback-report")

@@ -2,6 +2,7 @@ package threading
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,10 +104,11 @@ func ReadReport(r io.Reader) (Report, error) {
 		rep.readStatus(raw)
 		return rep, nil
 	}
-	var c content
+	s := readSigns(&mailbox.Message{Header: header})
+	c := content{marked: s.marked()}
 	c.rep.Truncated = truncated
 	c.readEntity(header, body, 0)
-	c.finish(readSigns(&mailbox.Message{Header: header}))
+	c.finish(s)
 	return c.rep, nil
 }
 
@@ -118,25 +120,17 @@ func ReportOf(m *mailbox.Message) Report {
 	return reportOf(readSigns(m))
 }
 
-func reportOf(s *signs) Report {
-	var c content
-	if b := s.m.Body; b != nil {
-		c.text.WriteString(b.Text[:min(len(b.Text), maxText)])
-		c.html.WriteString(b.HTML[:min(len(b.HTML), 2*maxText)])
-	}
-	c.finish(s)
-	return c.rep
-}
+func reportOf(s *signs) Report { return readContent(s).rep }
 
 // Kind returns what the report makes of the message: a bounce if any recipient
 // failed, a delay if any is still being tried, a receipt if all is well, a
 // complaint; "" for a message that reports nothing.
 func (rep Report) Kind() mailbox.Kind {
-	switch rep.Type {
-	case "disposition-notification":
-		return mailbox.KindReceipt
-	case "feedback-report":
+	switch {
+	case rep.Type == "feedback-report":
 		return mailbox.KindComplaint
+	case rep.Type == "disposition-notification" && !rep.refused():
+		return mailbox.KindReceipt
 	}
 	kind := mailbox.Kind("")
 	for _, r := range rep.Recipients {
@@ -152,6 +146,11 @@ func (rep Report) Kind() mailbox.Kind {
 		}
 	}
 	return kind
+}
+
+// refused: a read receipt that is none, see rejects.
+func (rep Report) refused() bool {
+	return slices.ContainsFunc(rep.Recipients, func(r ReportRecipient) bool { return r.Action == actionFailed })
 }
 
 // outcome is the action, or what the status class says without one.

@@ -207,6 +207,28 @@ func TestReadReportForms(t *testing.T) {
 			"", mailbox.KindDelay,
 		},
 		{
+			"words of their own", status("Final-Recipient: rfc822; a@example.org\nAction: failure\n\nFinal-Recipient: rfc822; b@example.org\nAction: Error (no host)\n\n" +
+				"Final-Recipient: rfc822; c@example.org\nAction: deferred\n\nFinal-Recipient: rfc822; d@example.org\nAction: expired\n\nFinal-Recipient: rfc822; e@example.org\nAction: Delivered; ok\n"),
+			[]threading.ReportRecipient{
+				{Final: "a@example.org", Action: "failed"},
+				{Final: "b@example.org", Action: "failed"},
+				{Final: "c@example.org", Action: "delayed"},
+				{Final: "d@example.org", Action: "failed"},
+				{Final: "e@example.org", Action: "delivered"},
+			},
+			"", mailbox.KindBounce,
+		},
+		{
+			"a word that tells nothing", status("Final-Recipient: rfc822; a@example.org\nAction: 5xx\nStatus: 4.4.7\n"),
+			[]threading.ReportRecipient{{Final: "a@example.org", Status: "4.4.7"}},
+			"", mailbox.KindDelay,
+		},
+		{
+			"wrapped by a gateway", "From: postmaster@example.com\nContent-Type: multipart/mixed; boundary=m\n\n--m\nContent-Type: message/rfc822\n\n" +
+				strings.TrimPrefix(failure, "\n") + "\n--m\nContent-Type: text/plain\n\nThis mail is confidential.\n--m--\n",
+			read(t, failure).Recipients, "sent.1@example.com", mailbox.KindBounce,
+		},
+		{
 			"success", status("Final-Recipient: rfc822; a@example.org\nAction: delivered\nStatus: 2.1.5\n"),
 			[]threading.ReportRecipient{{Final: "a@example.org", Action: "delivered", Status: "2.1.5"}},
 			"", mailbox.KindReceipt,

@@ -72,8 +72,7 @@ func (rep *Report) readStatus(body []byte) {
 				r := recipient(current != nil && current.Final != "")
 				r.Final = reportAddress(value)
 			case "action":
-				action, _, _ := strings.Cut(strings.ToLower(value), " ")
-				recipient(false).Action = strings.Trim(action, ";")
+				recipient(false).Action = actionWord(value)
 			case "status":
 				recipient(false).Status = findStatus(value)
 			case "remote-mta":
@@ -87,6 +86,42 @@ func (rep *Report) readStatus(body []byte) {
 			}
 		}
 	}
+}
+
+// actionWord reads an Action field. Some systems write words of their own; one
+// that tells nothing is left to the status.
+func actionWord(value string) string {
+	value = strings.ToLower(value)
+	for _, w := range actionWords {
+		if strings.HasPrefix(value, w.begins) {
+			return w.action
+		}
+	}
+	return ""
+}
+
+var actionWords = []struct{ begins, action string }{
+	{"fail", actionFailed},
+	{"delayed", actionDelayed},
+	{"delivered", actionDelivered},
+	{"relayed", actionRelayed},
+	{"expanded", actionExpanded},
+	{"error", actionFailed},
+	{"undeliver", actionFailed},
+	{"bounce", actionFailed},
+	{"reject", actionFailed},
+	{"expired", actionFailed},
+	{"permanent", actionFailed},
+	{"delay", actionDelayed},
+	{"defer", actionDelayed},
+	{"transient", actionDelayed},
+	{"temporar", actionDelayed},
+	{"queued", actionDelayed},
+	{"retry", actionDelayed},
+	{"deliver", actionDelivered},
+	{"success", actionDelivered},
+	{"relay", actionRelayed},
+	{"expand", actionExpanded},
 }
 
 func (rep *Report) readDisposition(body []byte) {

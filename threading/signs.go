@@ -208,9 +208,9 @@ func senderOf(m *mailbox.Message) senderKind {
 		}
 	}
 	// Daemons write "MAILER-DAEMON" without a domain, or "MAILER-DAEMON <>",
-	// which no address parser takes.
+	// which no address parser takes; others leave nothing but the brackets.
 	from := strings.ToLower(field(m, "From"))
-	if kind == senderOther && (strings.HasPrefix(from, "mailer-daemon") || strings.Contains(from, "<mailer-daemon>")) {
+	if kind == senderOther && (strings.HasPrefix(from, "mailer-daemon") || strings.Contains(from, "<mailer-daemon>") || strings.HasSuffix(from, "<>")) {
 		return senderDaemon
 	}
 	return kind

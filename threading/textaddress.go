@@ -76,8 +76,16 @@ func asciiStart(line string, start, at int) int {
 	for start < at && strings.IndexByte("'`*=|/.{", line[start]) >= 0 {
 		start++
 	}
+	for _, kind := range addressKinds {
+		if len(line[start:at]) > len(kind) && strings.EqualFold(line[start:start+len(kind)], kind) {
+			return start + len(kind)
+		}
+	}
 	return start
 }
+
+// addressKinds stand before the addresses of mail systems that know others.
+var addressKinds = []string{"smtp=", "rfc-822=", "rfc822="}
 
 func isLocalByte(c byte) bool {
 	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", c) >= 0

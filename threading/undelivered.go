@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/mailtether/mailtether/mailbox"
-	"github.com/mailtether/mailtether/threading/replytext"
 )
 
 // bounce finds reports of failed or delayed delivery. A report whose subject
@@ -57,7 +56,7 @@ func (s *signs) bounce() (mailbox.Verdict, bool) {
 		return v, true
 	}
 	rep := reportOf(s)
-	if said := rep.Kind(); result == outcomeUnknown && (said == mailbox.KindDelay || said == mailbox.KindReceipt) {
+	if said := rep.Kind(); said != kind && (said == mailbox.KindDelay || said == mailbox.KindReceipt && result == outcomeUnknown) {
 		kind = said
 		t.note("report_words", "body")
 	}
@@ -92,44 +91,6 @@ func (s *signs) notification() (mailbox.Verdict, bool) {
 		v.Bounce = rep.Bounce()
 	}
 	return v, true
-}
-
-// reportInWords finds reports whose header bears only a weak sign: the body
-// opens with the words of one and names a recipient plainly.
-func (s *signs) reportInWords() (mailbox.Verdict, bool) {
-	weak := s.nullPath || s.sender != senderOther || s.unreadSender() || s.reportOutcome() != outcomeUnknown
-	if s.m.Body == nil || !weak || s.reportType != "" || s.automatic != "" && !s.nullPath {
-		return mailbox.Verdict{}, false
-	}
-	text := s.m.Body.Text
-	if strings.TrimSpace(text) == "" {
-		text = replytext.PlainText(s.m.Body.HTML[:min(len(s.m.Body.HTML), 2*maxText)])
-	}
-	opening := strings.Join(strings.Fields(strings.ToLower(text[:min(len(text), maxValue)])), " ")
-	if !containsAny(opening, reportOpenings) {
-		return mailbox.Verdict{}, false
-	}
-	rep := reportOf(s)
-	kind := rep.Kind()
-	if kind != mailbox.KindBounce && kind != mailbox.KindDelay {
-		return mailbox.Verdict{}, false
-	}
-	var t tally
-	t.add(mailbox.LevelMedium, "report_words", "body")
-	v, _ := t.verdict(kind, "")
-	v.Bounce = rep.Bounce()
-	return v, true
-}
-
-// reportOpenings stand near the beginning of reports that are written for
-// people only.
-var reportOpenings = []string{
-	"could not be delivered", "couldn't be delivered", "cannot be delivered", "can't be delivered", "was not delivered", "has not been delivered",
-	"unable to deliver", "delivery failed", "delivery has failed", "failed to deliver", "undeliverable", "did not reach the following",
-	"invalid user address", "error delivering", "error message below", "not yet been delivered", "recipient address rejected", "user unknown",
-	"konnte nicht zugestellt werden", "n'a pas pu être", "no se pudo entregar", "no se ha podido entregar", "não pôde ser entregue",
-	"impossibile recapitare", "не может быть доставлено", "не удалось доставить", "не было доставлено", "退信", "无法投递", "無法送達",
-	"送信できません", "配信できません", "配信できなかった", "お届けできません", "届けることができません", "エラーのため", "전달되지", "配送できません", "送信されません",
 }
 
 // corroborate raises the level by one when a second, independent sign agrees.
@@ -206,9 +167,24 @@ func isDispositionType(mediaType string) bool {
 	return mediaType == "message/disposition-notification" || mediaType == "message/global-disposition-notification"
 }
 
-// receipt finds read receipts and reports of success.
+// rejects: a server refuses a message in the form of a read receipt, as the
+// reject action of Sieve may (RFC 5429, 2.1) and Dovecot does for full mailboxes.
+func (s *signs) rejects() bool {
+	return (s.reportType == "disposition-notification" || isDispositionType(s.mediaType)) && !s.prefixed &&
+		(strings.Contains(s.automaticNote, "reject") || strings.Contains(s.subject, "rejected"))
+}
+
+// receipt finds read receipts, reports of success, and refusals in their form.
 func (s *signs) receipt() (mailbox.Verdict, bool) {
 	var t tally
+	if s.rejects() {
+		t.add(mailbox.LevelHigh, "rejection", "Content-Type, Subject")
+		v, _ := t.verdict(mailbox.KindBounce, "")
+		if v.Bounce = reportOf(s).Bounce(); v.Bounce == nil {
+			v.Bounce = &mailbox.Bounce{OriginalMessageID: s.answeredID()}
+		}
+		return v, true
+	}
 	if s.reportType == "disposition-notification" || isDispositionType(s.mediaType) {
 		t.add(mailbox.LevelCertain, "report_disposition", "Content-Type")
 		return t.verdict(mailbox.KindReceipt, SubDisposition)
@@ -305,9 +281,11 @@ func opens(s string, openings []string) bool {
 	return false
 }
 
-// mayReport reports whether the header bears any sign of a delivery report, so
-// that the words are worth reading.
-func (s *signs) mayReport() bool {
+// mayReport reports whether the words are worth reading.
+func (s *signs) mayReport() bool { return s.marked() || s.hinted() }
+
+// marked reports whether the header bears any mark of a delivery report.
+func (s *signs) marked() bool {
 	return s.reportType == "delivery-status" || s.untypedReport() || isStatusType(s.mediaType) || s.nullPath || s.automatic != "" ||
 		s.sender != senderOther || s.reportOutcome() != outcomeUnknown ||
 		s.m.Header.Has("X-Failed-Recipients") || s.m.Header.Has("X-MS-Exchange-Message-Is-Ndr") || s.unreadSender()
@@ -340,15 +318,15 @@ func (s *signs) namedDelivery() bool {
 
 // actionOf says what became of a message, by the subject and then by the words.
 func (s *signs) actionOf(words string) string {
+	text := strings.ToLower(words)
 	switch result := s.reportOutcome(); {
-	case result == outcomeDelayed:
+	case result == outcomeDelayed, containsAny(text, willTryWords):
 		return actionDelayed
 	case result == outcomeDelivered:
 		return actionDelivered
 	case result == outcomeFailed:
 		return actionFailed
 	}
-	text := strings.ToLower(words)
 	switch {
 	case containsAny(text, givenUpWords):
 		return actionFailed
@@ -365,9 +343,15 @@ var givenUpWords = []string{
 	"could not be delivered", "will not be retried", "delivery has failed",
 }
 
+// willTryWords promise more attempts, whatever the subject and other words say.
+var willTryWords = []string{
+	"will continue to try", "will continue trying", "will keep trying", "delivery attempts will continue", "attempts to deliver the message will continue",
+	"this is a warning message only", "no need to resend", "do not need to resend",
+}
+
 var stillTryingWords = []string{
-	"has not yet been delivered", "has been delayed", "is delayed", "warning message only", "will be retried", "will continue to try",
-	"still trying", "will keep trying", "delivery attempts will continue", "not been delivered yet", "do not need to resend",
+	"has not yet been delivered", "has been delayed", "is delayed", "has been postponed", "has been deferred", "will be retried", "will retry",
+	"still trying", "not been delivered yet", "not yet been delivered",
 }
 
 var deliveredWords = []string{"successfully delivered", "was delivered to", "successfully relayed", "has been delivered to"}

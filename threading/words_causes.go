@@ -36,7 +36,7 @@ var plainWords = causes{
 		"слишком много", "слишком часто", "发送频率", "发信频率", "频率限制", "过于频繁", "频率过高", "頻率", "送信数の上限", "발송 한도", "너무 많은",
 	}},
 	{CategoryMailboxFull, []string{
-		"mailbox full", "mailbox is full", "over quota", "overquota", "over-quota", "quota exceeded", "exceeded storage", "user is full", "account is full", "account full", "maildir full",
+		"mailbox full", "mailbox is full", "full mailbox", "over quota", "overquota", "over-quota", "quota exceeded", "exceeded storage", "user is full", "account is full", "account full", "maildir full",
 		"out of storage", "insufficient storage", "inbox full", "not enough space", "not enough storage", "mail quota", "mailfolder is full", "mailbox size",
 		"inbox is full", "quota exceed", "quotaexceed", "exceeds quota", "exceeded quota", "exceeded their", "exceeded his quota", "exceeded its quota", "over the quota", "mailbox_full", "mail box full",
 		"mail box is full", "mailbox for user is full", "disk quota", "disk space limit", "over the maximum allowed", "over its limit", "overquotaperm", "overquotatemp", "storage limit", "mailbox limit",
