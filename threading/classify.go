@@ -36,7 +36,8 @@ const (
 //
 // Never enough alone: X-Auto-Response-Suppress, Precedence: bulk, list or junk,
 // Auto-Submitted: no, a null return path, From postmaster, a subject behind a
-// reply prefix, one phrase in the text.
+// reply prefix, one phrase in the text, a subject that speaks of a failed
+// delivery, a sender that is called like a mail system.
 //
 // Mail from a list is [mailbox.KindList] unless it carries In-Reply-To or
 // References: then a person answered somebody, and whether it was us is for

@@ -69,7 +69,7 @@ func (s *signs) hinted() bool {
 var hintSubjects = []string{
 	"undeliver", "not delivered", "not be delivered", "non-deliver", "nondeliver", "non deliver", "delivery fail", "delivery error", "delivery problem", "delivery warning",
 	"delivery status", "delivery report", "delivery notif", "failed deliver", "failure deliver", "failure notif", "failed mail", "mail fail", "mail error", "mail problem",
-	"returned mail", "returned to sender", "returning", "mail returned", "rejected mail", "mail rejected", "message rejected", "bounce",
+	"returned mail", "returned to sender", "returning message", "returning mail", "mail returned", "rejected mail", "mail rejected", "message rejected", "bounce",
 	"user unknown", "unknown user", "unknown recipient", "unknown address", "no such user", "user not found", "recipient not found", "mailbox full", "mailbox is full", "over quota", "quota exceeded",
 	"non remis", "non distribu", "échec", "unzustell", "nicht zugestellt", "zustellung fehl", "unbekannter empfänger", "no entreg", "não entreg", "error de entrega",
 	"mancato recapito", "mancata consegna", "non recapit", "niet afgeleverd", "onbestelbaar", "niedostarcz", "nedoruč", "не доставлен", "недоставл", "ошибка доставки",
