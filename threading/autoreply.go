@@ -25,6 +25,11 @@ func (s *signs) autoReply() (mailbox.Verdict, bool) {
 	if s.suppressesAll() && s.m.Header.Has("X-MS-Exchange-Inbox-Rules-Loop") {
 		t.add(mailbox.LevelMedium, "exchange_rule_answer", "X-Auto-Response-Suppress, X-MS-Exchange-Inbox-Rules-Loop")
 	}
+	// What comes without a return path is no person's, and what is bulk without
+	// coming from a list is an answer.
+	if s.nullPath && (s.precedence == "bulk" || s.precedence == "junk") && !s.listSigns() {
+		t.add(mailbox.LevelMedium, "null_path_bulk", "Return-Path, Precedence")
+	}
 	byHeader := t.level
 	if s.agentAnswers(&t) {
 		return mailbox.Verdict{}, false

@@ -14,6 +14,8 @@ type causeRow struct {
 
 // The address does not exist, and never takes mail: hard.
 var wordsOfUnknownUsers = []causeRow{
+	{"a university", "5.0.0", "550 BAD_RECIPIENT - see the directory"},
+	{"a hosting company", "5.0.0", "550-ben@example.org is not an active address at this host (invalid 550 username)"},
 	{"Gmail", "5.1.1", "550-5.1.1 The email account that you tried to reach does not exist. Please try 550-5.1.1 double-checking the recipient's email address for typos or 550-5.1.1 unnecessary spaces. For more information, go to 550 5.1.1  https://support.google.com/mail/?p=NoSuchUser a1-20020 - gsmtp"},
 	{"Gmail, by its words", "", "Your message wasn't delivered to ben@example.org because the address couldn't be found, or is unable to receive mail."},
 	{"Exchange Online", "5.1.10", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient ben@example.org not found by SMTP address lookup"},
@@ -203,6 +205,7 @@ var wordsOfUnknownHosts = []causeRow{
 // soft says what refuses the message and leaves the address be.
 var wordsOfSoftRefusals = map[string][]causeRow{
 	threading.CategoryMailboxFull: {
+		{"a delay in words", "", "has been postponed due to a full mailbox. We will continue to try to deliver your message."},
 		{"Gmail", "", "452-4.2.2 The email account that you tried to reach is over quota. Please direct 452-4.2.2 the recipient to https://support.google.com/mail/?p=OverQuotaTemp - gsmtp"},
 		{"Gmail, permanent", "", "552-5.2.2 The recipient's inbox is out of storage space and inactive. https://support.google.com/mail/?p=OverQuotaPerm - gsmtp"},
 		{"Exchange", "", "554 5.2.2 mailbox full; STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded"},
@@ -314,6 +317,9 @@ var wordsOfSoftRefusals = map[string][]causeRow{
 		{"Italian", "", "550 Il vostro IP è in lista nera"},
 	},
 	threading.CategorySpam: {
+		{"a filter that lists its tests", "5.7.1", "554 5.7.1 Your message failed several antispam checks (SCORING) and it was rejected. Please be sure your mailserver is configured correctly (spf , HELO, PTR)"},
+		{"a filter of bulk mail", "5.7.1", "550 5.7.1 Rejected - bulk email (in reply to end of DATA command)"},
+		{"a filter of programs", "5.7.1", "550 5.7.1 You're using a mass mailer"},
 		{"Gmail", "", "550-5.7.1 Our system has detected that this message is likely unsolicited mail. To reduce the amount of spam sent to Gmail, this message has been blocked. https://support.google.com/mail/?p=UnsolicitedMessageError - gsmtp"},
 		{"words", "", "550 message looks like spam"},
 		{"SpamAssassin", "", "550 5.7.1 Spam score too high (12.3)"},
@@ -355,6 +361,8 @@ var wordsOfSoftRefusals = map[string][]causeRow{
 		{"unresolvable domain", "", "451 Sender domain does not resolve"},
 	},
 	threading.CategoryPolicy: {
+		{"AOL, of attachments", "", "Your mail could not be delivered because they are not accepting mail with attachments or embedded images"},
+		{"a server that wants to know who sends", "5.0.0", "550 Your server requires confirmation. Visit http://example.net/?ip=192.0.2.1 to confirm this mail server."},
 		// Debatable: Yandex means that there is no such user. Relays and filters
 		// answer the same about users that exist.
 		{"Yandex", "", "550 5.7.1 No such user!"},
@@ -408,6 +416,7 @@ var wordsOfSoftRefusals = map[string][]causeRow{
 		{"German", "", "Zeitüberschreitung der Verbindung"},
 	},
 	threading.CategoryExpired: {
+		{"InterScan", "", "Reason: Exceeded Maximum Delivery Attempts. Verify that the recipient address is correct."},
 		{"Exchange", "", "550 4.4.7 QUEUE.Expired; message expired"},
 		{"Sendmail", "4.4.7", "Message could not be delivered for 5 days"},
 		{"qmail", "", "I'm not going to try again; this message has been in the queue too long."},

@@ -225,6 +225,12 @@ func TestClassify(t *testing.T) {
 			rules: []string{"exchange_rule_answer"},
 		},
 		{
+			name:  "without a return path, as bulk, from no list",
+			lines: []string{"From: Ben <ben@example.org>", "Subject: Thank you for your e-mail", "Return-Path: <>", "Precedence: bulk"},
+			kind:  mailbox.KindAutoReply, sub: threading.SubOther, level: mailbox.LevelMedium,
+			rules: []string{"null_path_bulk"},
+		},
+		{
 			name:  "sieve vacation",
 			lines: []string{"From: ben@example.org", "Subject: Auto: Offer", "Auto-Submitted: auto-replied (vacation)", "Return-Path: <>"},
 			kind:  mailbox.KindAutoReply, sub: threading.SubVacation, level: mailbox.LevelCertain,

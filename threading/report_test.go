@@ -219,6 +219,11 @@ func TestReadReportForms(t *testing.T) {
 			"", mailbox.KindBounce,
 		},
 		{
+			"a recipient's fields in the first group", status("Reporting-MTA: dns; x\nAction: failed\nRemote-MTA: dns; mx.example.org\n\nFinal-Recipient: rfc822; a@example.org\nStatus: 4.7.0\n"),
+			[]threading.ReportRecipient{{Final: "a@example.org", Action: "failed", RemoteMTA: "mx.example.org", Status: "4.7.0"}},
+			"", mailbox.KindBounce,
+		},
+		{
 			"a word that tells nothing", status("Final-Recipient: rfc822; a@example.org\nAction: 5xx\nStatus: 4.4.7\n"),
 			[]threading.ReportRecipient{{Final: "a@example.org", Status: "4.4.7"}},
 			"", mailbox.KindDelay,

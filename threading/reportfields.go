@@ -53,7 +53,8 @@ func (rep *Report) readStatus(body []byte) {
 	for len(body) > 0 {
 		var group mailbox.Header
 		group, body = splitHeader(body)
-		if group.Has("Original-Recipient") || group.Has("Final-Recipient") {
+		nameless := current != nil && current.Original == "" && current.Final == "" // fields of recipients that stand in the first group
+		if !nameless && (group.Has("Original-Recipient") || group.Has("Final-Recipient")) {
 			current = nil
 		}
 		for _, f := range group {

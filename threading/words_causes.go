@@ -60,7 +60,7 @@ var plainWords = causes{
 		"черном списке", "черныи список", "黑名单", "黑名單", "ブラックリスト", "블랙리스트",
 	}},
 	{CategorySpam, []string{
-		"unsolicited", "likely spam", "looks like spam", "look like spam", "as spam", "identified as junk", "spam score", "spam points", "spam message", "spam content", "spam detected", "spam email", "spam mail",
+		"unsolicited", "antispam check", "anti-spam check", "mass mailer", "bulk email", "bulk e-mail", "likely spam", "looks like spam", "look like spam", "as spam", "identified as junk", "spam score", "spam points", "spam message", "spam content", "spam detected", "spam email", "spam mail",
 		"is spam", "suspicion of spam", "suspected spam", "spam-like", "spam like", "considered spam", "was spam", "spam/", "message contains spam", "dt:spm", "virus", "malware", "phishing",
 		"als spam", "comme spam", "comme indesirable", "como spam", "come spam", "za spam", "no deseado", "подозрени", "спам", "垃圾邮件", "垃圾郵件", "迷惑メール", "スパム", "스팸",
 	}},
@@ -74,7 +74,7 @@ var plainWords = causes{
 	{CategoryPolicy, []string{
 		"recipient preferences", "sender address rejected", "rejected by policy", "rejected due to policy", "due to policy", "due to local policy", "local policy", "policy restrictions", "policy reasons", "policy violation", "security policy",
 		"administrative prohibition", "administratively prohibited", "its content presents", "relaying denied", "relay access denied", "relay not permitted", "relaying is not", "unable to relay", "cannot relay", "allowed rcpthosts",
-		"authentication required", "may not exist, or you", "senders are allowed", "notauthorized",
+		"authentication required", "requires confirmation", "mail with attachments", "may not exist, or you", "senders are allowed", "notauthorized",
 	}},
 	{CategoryNetwork, []string{ // the name service failed, not the name
 		"host not found, try again", "failed temporarily", "temporary lookup failure", "dns server failure", "servfail", "dns query failed", "dns lookup timed out", "temporarily unable to resolve", "temporary dns",
@@ -102,7 +102,7 @@ var causeWords = causes{
 		"user unknown", "unknown user", "no such user", "nosuchuser", "unknown e-mail", "unknown email", "does not exist", "doesn't exist", "do not exist", "unknown recipient", "not exist", "nonexistent", "non-existent", "non existent",
 		"recipient unknown", "recipientnotfound", "recipnotfound", "recipient not found", "recipient not known", "not found in directory", "no such recipient", "no such person", "no such account", "no such mailbox", "no such address", "no such e-mail", "no such email", "no such local",
 		"unknown address", "unknown local", "unknown account", "unknown addressee", "addressee unknown", "unknown mailbox", "mailbox unknown", "account unknown", "no mailbox", "invalid recipient", "invalid mailbox", "invalid rcpt", "user not found", "user not known", "not a known",
-		"unrouteable address", "unroutable address", "not our customer", "bad destination mailbox", "bad recipient", "bad address", "bad destination address", "wrong recipient", "incorrect recipient",
+		"unrouteable address", "unroutable address", "not our customer", "bad destination mailbox", "bad recipient", "bad_recipient", "not an active address", "bad address", "bad destination address", "wrong recipient", "incorrect recipient",
 		"user doesn't have", "not listed in", "invalid final delivery", "no valid recipients", "not a registered", "unable to find user", "unable to find recipient", "cannot find user", "can't find user",
 		"recipient name is not recognized", "wasn't recogni", "not a valid", "isn't a valid", "is not valid", "mailbox not found", "mailbox unavailable or not", "mailbox does not", "mailbox name", "undeliverable address", "account not found", "address not found", "wasn't found at",
 		"couldn't be found", "could not be found", "can't be found", "cannot be found", "is not found", "was not found", "invalid user", "invalid address", "invalid e-mail", "invalid email", "invalid account", "no account by that name", "no mail box here", "address error", "address unknown",
@@ -130,7 +130,7 @@ var causeWords = causes{
 	{CategorySpam, []string{"spam", "junk", "bulk mail", "content rejected", "indesirable"}},
 	{CategoryExpired, []string{
 		"expired", "too long", "retry timeout", "retry time not reached", "multiple retries", "giving up", "given up", "not been collected after", "cannot send message for",
-		"maximum retries", "delivery time limit", "max retry", "could not deliver for the last", "cannot send message within", "could not be delivered for", "неудачных попыток", "delivery temporarily suspended",
+		"maximum retries", "maximum delivery attempts", "delivery time limit", "max retry", "could not deliver for the last", "cannot send message within", "could not be delivered for", "неудачных попыток", "delivery temporarily suspended",
 	}},
 	{CategoryNetwork, []string{
 		"timed out", "timeout", "connection refused", "connection reset", "no route", "unreachable", "starttls", "certificate",
