@@ -449,6 +449,10 @@ func TestReadReportPartAndWords(t *testing.T) {
 	if got := read(t, routed).Recipients[0].Final; got != "ben@example.org" {
 		t.Errorf("behind a source route stands %q", got)
 	}
+	nameless := read(t, status("Final-Recipient: rfc822; ben@example.org\nOriginal-Recipient: rfc822; ben\n")).Bounce()
+	if got := nameless.Recipients[0].Address; got != "ben@example.org" {
+		t.Errorf("the address is %q, and not the one with a domain", got)
+	}
 }
 
 // Which of several addresses is the recipient.

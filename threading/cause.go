@@ -44,7 +44,7 @@ func (rep Report) Bounce() *mailbox.Bounce {
 
 func (r ReportRecipient) bounce() mailbox.BounceRecipient {
 	out := mailbox.BounceRecipient{Address: r.Original, Action: r.Action, Status: r.Status}
-	if out.Address == "" {
+	if out.Address == "" || !strings.Contains(out.Address, "@") && strings.Contains(r.Final, "@") {
 		out.Address = r.Final
 	}
 	diagnostic := strings.ToLower(clip(r.Diagnostic))

@@ -224,6 +224,11 @@ func TestReadReportForms(t *testing.T) {
 			"", mailbox.KindBounce,
 		},
 		{
+			"two types, and a name without a domain", status("Original-Recipient: rfc822; rfc822;a@example.org\n\nFinal-Recipient: rfc822; 1@example.org\nOriginal-Recipient: rfc822; 1\n"),
+			[]threading.ReportRecipient{{Original: "a@example.org"}, {Original: "1", Final: "1@example.org"}},
+			"", mailbox.KindBounce,
+		},
+		{
 			"a word that tells nothing", status("Final-Recipient: rfc822; a@example.org\nAction: 5xx\nStatus: 4.4.7\n"),
 			[]threading.ReportRecipient{{Final: "a@example.org", Status: "4.4.7"}},
 			"", mailbox.KindDelay,

@@ -171,6 +171,9 @@ func reportAddress(value string) string {
 	if kind == "utf-8" {
 		address = unescapeUTF8(address)
 	}
+	if again, rest := typed(address); again == "rfc822" { // "rfc822; rfc822;a@b"
+		address = rest
+	}
 	if open := strings.IndexByte(address, '<'); open >= 0 {
 		if end := strings.IndexByte(address[open:], '>'); end > 1 {
 			return withoutRoute(strings.TrimSpace(address[open+1 : open+end]))
