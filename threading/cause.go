@@ -160,6 +160,9 @@ func categoryOfStatus(status, text string) string {
 	case "7.20", "7.21", "7.22", "7.23", "7.24", "7.25", "7.26", "7.27", "7.509", "7.515":
 		return CategoryAuth
 	case "7.1":
+		if says(text, missingWords) {
+			return CategoryUserUnknown
+		}
 		if c := causeWords.category(text, CategoryPolicy); !gone(c) { // the address exists, whatever a relay says
 			return c
 		}

@@ -14,6 +14,9 @@ type causeRow struct {
 
 // The address does not exist, and never takes mail: hard.
 var wordsOfUnknownUsers = []causeRow{
+	{"Yandex", "", "550 5.7.1 No such user!"},
+	{"Gmail, at a relay", "5.7.1", "550 5.7.1 No such user c18si2365148hub"},
+	{"qmail with a check of recipients", "", "553 sorry, badrcptto(user mail-box not found) (#5.7.1)"},
 	{"a university", "5.0.0", "550 BAD_RECIPIENT - see the directory"},
 	{"a hosting company", "5.0.0", "550-ben@example.org is not an active address at this host (invalid 550 username)"},
 	{"Gmail", "5.1.1", "550-5.1.1 The email account that you tried to reach does not exist. Please try 550-5.1.1 double-checking the recipient's email address for typos or 550-5.1.1 unnecessary spaces. For more information, go to 550 5.1.1  https://support.google.com/mail/?p=NoSuchUser a1-20020 - gsmtp"},
@@ -363,9 +366,6 @@ var wordsOfSoftRefusals = map[string][]causeRow{
 	threading.CategoryPolicy: {
 		{"AOL, of attachments", "", "Your mail could not be delivered because they are not accepting mail with attachments or embedded images"},
 		{"a server that wants to know who sends", "5.0.0", "550 Your server requires confirmation. Visit http://example.net/?ip=192.0.2.1 to confirm this mail server."},
-		// Debatable: Yandex means that there is no such user. Relays and filters
-		// answer the same about users that exist.
-		{"Yandex", "", "550 5.7.1 No such user!"},
 		{"Postfix", "", "554 5.7.1 <ben@example.org>: Recipient address rejected: Access denied"},
 		{"Yahoo", "", "554 5.7.9 Message not accepted for policy reasons. See https://postmaster.example.com/error-codes"},
 		{"recipient by policy", "5.1.1", "550 5.1.1 Recipient rejected by policy"},

@@ -160,6 +160,18 @@ func TestClassify(t *testing.T) {
 			rules: []string{"daemon_sender"},
 		},
 		{
+			name:  "a sender with the name of a service and no address",
+			lines: []string{"From: sending.example.org", "Subject: Undelivered Mail Returned to Sender"},
+			kind:  mailbox.KindBounce, level: mailbox.LevelHigh,
+			rules: []string{"postmaster_sender", "report_subject"},
+		},
+		{
+			name:  "a complaint of Outlook.com's older form",
+			lines: []string{"From: staff@hotmail.com", "Subject: complaint about message from 192.0.2.1"},
+			kind:  mailbox.KindComplaint, level: mailbox.LevelHigh,
+			rules: []string{"report_outlook"},
+		},
+		{
 			name:  "bounce through a list",
 			lines: []string{"From: MAILER-DAEMON@mx.example.org", "Subject: Returned mail: User unknown", "List-Id: <a.example.org>", "Precedence: bulk"},
 			kind:  mailbox.KindBounce, level: mailbox.LevelHigh,

@@ -51,7 +51,7 @@ var reportOpenings = []string{
 	"could not be delivered", "couldn't be delivered", "cannot be delivered", "can't be delivered", "was not delivered", "has not been delivered", "not delivered to",
 	"could not deliver", "unable to deliver", "not able to deliver", "wasn't able to deliver", "delivery failed", "delivery has failed", "failed to deliver", "undeliverable", "did not reach the following",
 	"invalid user address", "error delivering", "error message below", "not yet been delivered", "recipient address rejected", "user unknown", "unknown user", "no such user",
-	"failed recipient", "failed address", "non-delivery report", "delivery failure", "has been postponed", "has been deferred", "was automatically rejected", "mailbox is full",
+	"failed recipient", "failed address", "error occurred while trying to deliver", "error occurred while attempting to deliver", "reporting-mta:", "non-delivery report", "delivery failure", "has been postponed", "has been deferred", "was automatically rejected", "mailbox is full",
 	"konnte nicht zugestellt werden", "n'a pas pu être", "n'a pas pu etre", "no se pudo entregar", "no se ha podido entregar", "não pôde ser entregue",
 	"impossibile recapitare", "не может быть доставлено", "не удалось доставить", "не было доставлено", "退信", "无法投递", "無法送達",
 	"送信できません", "配信できません", "配信できなかった", "お届けできません", "届けることができません", "エラーのため", "전달되지", "配送できません", "送信されません",

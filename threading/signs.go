@@ -210,8 +210,12 @@ func senderOf(m *mailbox.Message) senderKind {
 	// Daemons write "MAILER-DAEMON" without a domain, or "MAILER-DAEMON <>",
 	// which no address parser takes; others leave nothing but the brackets.
 	from := strings.ToLower(field(m, "From"))
-	if kind == senderOther && (strings.HasPrefix(from, "mailer-daemon") || strings.Contains(from, "<mailer-daemon>") || strings.HasSuffix(from, "<>")) {
+	switch {
+	case kind != senderOther:
+	case strings.HasPrefix(from, "mailer-daemon"), strings.Contains(from, "<mailer-daemon>"), strings.HasSuffix(from, "<>"):
 		return senderDaemon
+	case from != "" && !strings.Contains(from, "@") && !slices.ContainsFunc(authors(m), func(a string) bool { return strings.Contains(a, "@") }): // the name of a service
+		return senderPostmaster
 	}
 	return kind
 }

@@ -207,6 +207,10 @@ func (s *signs) complaint() (mailbox.Verdict, bool) {
 	if s.reportType == "feedback-report" || s.mediaType == "message/feedback-report" {
 		t.add(mailbox.LevelCertain, "report_feedback", "Content-Type")
 	}
+	// The older reports of Outlook.com's Junk Mail Reporting Program.
+	if strings.HasPrefix(s.subject, "complaint about message from") && slices.ContainsFunc(authors(s.m), func(a string) bool { return strings.EqualFold(a, "staff@hotmail.com") }) {
+		t.add(mailbox.LevelHigh, "report_outlook", "From, Subject")
+	}
 	return t.verdict(mailbox.KindComplaint, "")
 }
 

@@ -104,7 +104,7 @@ var causeWords = causes{
 		"unknown address", "unknown local", "unknown account", "unknown addressee", "addressee unknown", "unknown mailbox", "mailbox unknown", "account unknown", "no mailbox", "invalid recipient", "invalid mailbox", "invalid rcpt", "user not found", "user not known", "not a known",
 		"unrouteable address", "unroutable address", "not our customer", "bad destination mailbox", "bad recipient", "bad_recipient", "not an active address", "bad address", "bad destination address", "wrong recipient", "incorrect recipient",
 		"user doesn't have", "not listed in", "invalid final delivery", "no valid recipients", "not a registered", "unable to find user", "unable to find recipient", "cannot find user", "can't find user",
-		"recipient name is not recognized", "wasn't recogni", "not a valid", "isn't a valid", "is not valid", "mailbox not found", "mailbox unavailable or not", "mailbox does not", "mailbox name", "undeliverable address", "account not found", "address not found", "wasn't found at",
+		"recipient name is not recognized", "wasn't recogni", "not a valid", "isn't a valid", "is not valid", "mailbox not found", "mail-box not found", "mailbox unavailable or not", "mailbox does not", "mailbox name", "undeliverable address", "account not found", "address not found", "wasn't found at",
 		"couldn't be found", "could not be found", "can't be found", "cannot be found", "is not found", "was not found", "invalid user", "invalid address", "invalid e-mail", "invalid email", "invalid account", "no account by that name", "no mail box here", "address error", "address unknown",
 		"user is unknown", "is unknown", "were unknown", "was unknown", "not known at this", "not known here", "recipient does not", "user does not", "unknown or illegal alias", "badly formatted address", "need fully-qualified",
 		"no one here", "nobody here", "not on this server", "not hosted here", "not local", "is not here", "not my user", "validrcptto", "alias not found",
@@ -144,6 +144,10 @@ var causeWords = causes{
 		"permission to post", "restricted", "message rejected", "sender was rejected", "refused by", "security", "politique", "politica", "richtlinie",
 	}},
 }
+
+// missingWords tell that a server looked for the mailbox. Beside 5.7.1 the other
+// words for unknown users are what relays and filters like to say.
+var missingWords = []string{"no such user", "no mailbox found", "mailbox not found", "mail-box not found"}
 
 // unavailableWords are what RFC 5321 proposes for the reply 550, where nothing
 // more is said. Outlook.com and GMX mean that the mailbox does not exist.
