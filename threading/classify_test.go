@@ -169,7 +169,7 @@ func TestClassify(t *testing.T) {
 			name:  "a complaint of Outlook.com's older form",
 			lines: []string{"From: staff@hotmail.com", "Subject: complaint about message from 192.0.2.1"},
 			kind:  mailbox.KindComplaint, level: mailbox.LevelHigh,
-			rules: []string{"report_outlook"},
+			rules: []string{"report_junk"},
 		},
 		{
 			name:  "bounce through a list",

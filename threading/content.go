@@ -120,6 +120,9 @@ func (c *content) finish(s *signs) {
 	if s.mayReport() && (rep.Type != "disposition-notification" || rep.refused()) && rep.Type != "feedback-report" {
 		c.readWords(s, text)
 	}
+	if s.junkReport() {
+		rep.setType("feedback-report")
+	}
 	if to := returnedOf(c.returned).to; rep.Type == "feedback-report" && len(rep.Recipients) == 0 && len(to) == 1 {
 		rep.addRecipient(ReportRecipient{Original: to[0]})
 	}
@@ -277,7 +280,7 @@ func wrapsReport(body []byte) bool {
 
 func isReturnedType(mediaType string) bool {
 	switch mediaType {
-	case "message/rfc822", "text/rfc822-headers", "text/rfc822", "message/rfc822-headers",
+	case "message/rfc822", "text/rfc822-headers", "text/rfc822-header", "text/rfc822", "message/rfc822-headers",
 		"message/global", "message/global-headers":
 		return true
 	}

@@ -310,6 +310,19 @@ func TestReadReceiptAndFeedback(t *testing.T) {
 	if b := rep.Bounce(); b.Recipients[0].Hard {
 		t.Errorf("a complaint makes a hard bounce: %+v", b)
 	}
+
+	old := read(t, "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\n"+
+		"Feedback-Type: opt-out\nRemoval-Recipient: ben@example.org\n\n--b\nContent-Type: text/rfc822-header\n\nMessage-ID: <sent.1@example.com>\n\n--b--\n")
+	junk := read(t, "From: staff@hotmail.com\nSubject: complaint about message from 192.0.2.1\nContent-Type: multipart/mixed; boundary=b\n\n"+
+		"--b\nContent-Type: message/rfc822\n\nTo: ben@example.org\nMessage-ID: <sent.1@example.com>\n\nHello\n--b--\n")
+	want.FeedbackType = "opt-out"
+	if diff := cmp.Diff(want, old); diff != "" {
+		t.Errorf("opt-out (-want +got):\n%s", diff)
+	}
+	want.FeedbackType = ""
+	if diff := cmp.Diff(want, junk); diff != "" {
+		t.Errorf("junk report (-want +got):\n%s", diff)
+	}
 }
 
 // A report is small; what is returned with it may be as large as mail gets.

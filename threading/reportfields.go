@@ -146,7 +146,11 @@ func (rep *Report) readFeedback(body []byte) {
 	h, _ := splitHeader(body)
 	rep.FeedbackType = strings.ToLower(strings.TrimSpace(clip(h.Get("Feedback-Type"))))
 	rep.EnvelopeID = strings.TrimSpace(clip(h.Get("Original-Envelope-Id")))
-	for _, v := range h.Values("Original-Rcpt-To") {
+	to := h.Values("Original-Rcpt-To")
+	if len(to) == 0 {
+		to = h.Values("Removal-Recipient") // of the drafts before RFC 5965
+	}
+	for _, v := range to {
 		address := strings.Trim(clip(v), " \t<>")
 		if strings.Contains(address, "@") && len(rep.Recipients) < maxRecipients {
 			rep.Recipients = append(rep.Recipients, ReportRecipient{Original: address})

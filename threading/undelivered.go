@@ -207,11 +207,17 @@ func (s *signs) complaint() (mailbox.Verdict, bool) {
 	if s.reportType == "feedback-report" || s.mediaType == "message/feedback-report" {
 		t.add(mailbox.LevelCertain, "report_feedback", "Content-Type")
 	}
-	// The older reports of Outlook.com's Junk Mail Reporting Program.
-	if strings.HasPrefix(s.subject, "complaint about message from") && slices.ContainsFunc(authors(s.m), func(a string) bool { return strings.EqualFold(a, "staff@hotmail.com") }) {
-		t.add(mailbox.LevelHigh, "report_outlook", "From, Subject")
+	if s.junkReport() {
+		t.add(mailbox.LevelHigh, "report_junk", "From, Subject")
 	}
 	return t.verdict(mailbox.KindComplaint, "")
+}
+
+// junkReport: an older report of Outlook.com's Junk Mail Reporting Program, which
+// is the mail that somebody complained about and no more.
+func (s *signs) junkReport() bool {
+	return strings.HasPrefix(s.subject, "complaint about message from") &&
+		slices.ContainsFunc(authors(s.m), func(a string) bool { return strings.EqualFold(a, "staff@hotmail.com") })
 }
 
 // outcome is what the subject of a delivery report says became of the message.
