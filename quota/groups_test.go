@@ -370,3 +370,25 @@ func TestARefusedRetryDoesNotMoveItsPlace(t *testing.T) {
 	wantRefusedBy(t, s, from("ann", "", "k"), tenantLog)
 	wantNotBefore(t, s, from("ann", "", "other"), &now, begin.Add(24*time.Hour))
 }
+
+// What a decision found about one tenant says nothing about the next.
+func TestDecisionsLeaveNothingBehind(t *testing.T) {
+	t.Parallel()
+	now := vienna(t, "2026-06-10 10:00:00")
+	s := governor(t, quota.SendsConfig{GroupLimits: func(l quota.Log) quota.GroupLimits {
+		if l.Tenant == "t" && l.Kind == quota.LogTenant {
+			return quota.GroupLimits{Messages: 1}
+		}
+		return quota.GroupLimits{}
+	}}, quota.SendLimits{Messages: 50, PerMinute: manyPerMinute}, &now)
+	for i := range 5 {
+		limited := from(fmt.Sprint("box-", i), "", "1")
+		if _, d := reserve(t, s, limited); d.Allowed != (i == 0) {
+			t.Fatalf("%d: %v", i, d)
+		}
+		other := limited
+		other.Tenant = "u"
+		_, d := reserve(t, s, other)
+		wantDecision(t, d, quota.Decision{Allowed: true, Remaining: 49, Binding: quota.RuleMessages})
+	}
+}

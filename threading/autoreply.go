@@ -199,16 +199,25 @@ func (s *signs) readSubject() {
 	for i := range s.announced {
 		s.announced[i].at = -1
 	}
+	if tag, ok := strings.CutPrefix(strings.TrimSpace(s.subjectText), "["); ok { // "[Automatic reply] Offer"
+		if tag, _, ok = strings.Cut(tag, "]"); ok {
+			s.findAnnounced(fold(tag), announcesAutomatic)
+		}
+	}
 	if s.prefixed || len(s.subject) < 4 {
 		return
 	}
 	s.folded = fold(s.subject)
-	text := s.folded
+	s.findAnnounced(s.folded, announcesCalendar)
+}
+
+// findAnnounced looks for announcements up to last in a folded text.
+func (s *signs) findAnnounced(text string, last saying) {
 	if len(text) < 4 {
 		return
 	}
 	for _, ph := range subjectPhrases()[[4]byte([]byte(text[:4]))] {
-		if s.announced[ph.says].at >= 0 || !ph.matches(text) {
+		if s.announced[ph.says].at >= 0 || ph.says > last || !ph.matches(text) {
 			continue
 		}
 		if goesOn := ph.says == announcesAway || ph.says == announcesTicket; goesOn || opensSubject(text[len(ph.head):]) {

@@ -464,6 +464,7 @@ func TestReadReportTextPrecedence(t *testing.T) {
 		{"a refused command beside an entry", "", ">>> RCPT TO:<carl@example.net>\n<<< 550 no such user\n>>> RCPT TO:<fine@example.net>\n<<< 250 ok\n\n554 <ben@example.org>... Host unknown\n", "carl@example.net ben@example.org"},
 		{"returned text without a header", "", "<ben@example.org>:\n550 5.1.1 unknown\n\n--- Below this line is a copy of the message.\n\n<carl@example.net>:\n550 5.1.1 unknown\n", "ben@example.org"},
 		{"the words tell what was before an alias", "X-Failed-Recipients: inner@example.net\n", "  inner@example.net\n    (generated from ben@example.org)\n    550 5.1.1 unknown\n", "ben@example.org"},
+		{"who is behind an alias is not told", "", "The following failed:\n\n  an undisclosed address\n    (generated from ben@example.org)\n    550 5.1.1 unknown\n", "ben@example.org"},
 		{"the header beats a greeting", "X-Failed-Recipients: ben@example.org\n", "carl@example.net is not able to read this. The group may not exist.\n", "ben@example.org"},
 		{"the header when the words name nobody", "X-Failed-Recipients: ben@example.org\n", "save to box\n  mailbox is full\n", "ben@example.org"},
 		{"who helps is no recipient", "", "Recipient: ben@example.org\nReason: 550 refused. Contact help@example.net or see http://example.net/?a=x@example.net\n", "ben@example.org"},

@@ -15,6 +15,7 @@ type causeRow struct {
 // The address does not exist, and never takes mail: hard.
 var wordsOfUnknownUsers = []causeRow{
 	{"Yandex", "", "550 5.7.1 No such user!"},
+	{"stars", "5.0.0", "550 ** No mail box available for this user **"},
 	{"Gmail, at a relay", "5.7.1", "550 5.7.1 No such user c18si2365148hub"},
 	{"qmail with a check of recipients", "", "553 sorry, badrcptto(user mail-box not found) (#5.7.1)"},
 	{"a university", "5.0.0", "550 BAD_RECIPIENT - see the directory"},
@@ -208,6 +209,8 @@ var wordsOfUnknownHosts = []causeRow{
 // soft says what refuses the message and leaves the address be.
 var wordsOfSoftRefusals = map[string][]causeRow{
 	threading.CategoryMailboxFull: {
+		{"IMail", "", "User mailbox exceeds allowed size: ben@example.org"},
+		{"web.de", "5.0.0", "550 <ben@example.org> Benutzer hat zuviele Mails auf dem Server. / User has too many messages on the server."},
 		{"a delay in words", "", "has been postponed due to a full mailbox. We will continue to try to deliver your message."},
 		{"Gmail", "", "452-4.2.2 The email account that you tried to reach is over quota. Please direct 452-4.2.2 the recipient to https://support.google.com/mail/?p=OverQuotaTemp - gsmtp"},
 		{"Gmail, permanent", "", "552-5.2.2 The recipient's inbox is out of storage space and inactive. https://support.google.com/mail/?p=OverQuotaPerm - gsmtp"},
@@ -389,6 +392,7 @@ var wordsOfSoftRefusals = map[string][]causeRow{
 		{"French", "", "550 Message refusé par la politique du destinataire"},
 	},
 	threading.CategoryTooLarge: {
+		{"a relay that calls every refusal 5.1.1", "5.1.1", "550 RCPT TO:<ben@example.org> max message size exceeded"},
 		{"Gmail", "", "552-5.3.4 Your message exceeded Google's message size limits. gsmtp"},
 		{"Exchange", "", "550 5.3.4 ROUTING.SizeLimit; message size exceeds fixed maximum size for route"},
 		{"Postfix", "", "552 5.3.4 Message size exceeds fixed limit"},

@@ -243,6 +243,24 @@ func TestClassify(t *testing.T) {
 			rules: []string{"null_path_bulk"},
 		},
 		{
+			name:  "without a return path, as bulk, from a list",
+			lines: []string{"From: Ben <ben@example.org>", "Subject: News", "Return-Path: <>", "Precedence: bulk", "List-Unsubscribe: <https://example.org/leave>"},
+			kind:  mailbox.KindList, level: mailbox.LevelHigh,
+			rules: []string{"list_unsubscribe"},
+		},
+		{
+			name:  "announced in brackets",
+			lines: []string{"From: Ben <ben@example.org>", "Subject: [Automatyczna odpowiedź] Offer", "Precedence: junk"},
+			kind:  mailbox.KindAutoReply, sub: threading.SubOutOfOffice, level: mailbox.LevelMedium,
+			rules: []string{"absence_subject"},
+		},
+		{
+			name:  "a ticket in brackets announces nothing",
+			lines: []string{"From: Ben <ben@example.org>", "Subject: [Ticket created] Offer"},
+			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
+			rules: []string{"no_automatic_sign"},
+		},
+		{
 			name:  "sieve vacation",
 			lines: []string{"From: ben@example.org", "Subject: Auto: Offer", "Auto-Submitted: auto-replied (vacation)", "Return-Path: <>"},
 			kind:  mailbox.KindAutoReply, sub: threading.SubVacation, level: mailbox.LevelCertain,

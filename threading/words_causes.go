@@ -22,6 +22,8 @@ func (all causes) category(text, fallback string) string {
 // quickly", Exchange 5.2.2 to our own submission quota, and filters like to
 // answer 5.1.1.
 var plainWords = causes{
+	{CategoryMailboxFull, []string{"too many messages on the server", "too many messages in the mailbox", "zuviele mails auf dem server", "zu viele mails auf dem server"}},
+	{CategoryTooLarge, []string{"max message size exceeded", "maximum message size exceeded", "message size exceeds", "message size limit exceeded"}},
 	{CategoryRate, []string{
 		"too quickly", "at a rate", "rate limit", "ratelimit", "rate-limit", "unusual rate", "too many messages", "too many connections",
 		"too many recipients", "too many concurrent", "submissionquota", "submission quota", "sending limit", "sending quota",
@@ -37,7 +39,7 @@ var plainWords = causes{
 	}},
 	{CategoryMailboxFull, []string{
 		"mailbox full", "mailbox is full", "full mailbox", "over quota", "overquota", "over-quota", "quota exceeded", "exceeded storage", "user is full", "account is full", "account full", "maildir full",
-		"out of storage", "insufficient storage", "inbox full", "not enough space", "not enough storage", "mail quota", "mailfolder is full", "mailbox size",
+		"out of storage", "insufficient storage", "inbox full", "not enough space", "not enough storage", "mail quota", "mailfolder is full", "mailbox size", "exceeds allowed size", "exceeds the allowed size",
 		"inbox is full", "quota exceed", "quotaexceed", "exceeds quota", "exceeded quota", "exceeded their", "exceeded his quota", "exceeded its quota", "over the quota", "mailbox_full", "mail box full",
 		"mail box is full", "mailbox for user is full", "disk quota", "disk space limit", "over the maximum allowed", "over its limit", "overquotaperm", "overquotatemp", "storage limit", "mailbox limit",
 		"postfach voll", "mailbox voll", "ist voll", "speicherplatz ersch", "kontingent uberschritten", "boite pleine", "boite aux lettres pleine", "est pleine", "quota depasse",
@@ -105,7 +107,7 @@ var causeWords = causes{
 		"unrouteable address", "unroutable address", "not our customer", "bad destination mailbox", "bad recipient", "bad_recipient", "not an active address", "bad address", "bad destination address", "wrong recipient", "incorrect recipient",
 		"user doesn't have", "not listed in", "invalid final delivery", "no valid recipients", "not a registered", "unable to find user", "unable to find recipient", "cannot find user", "can't find user",
 		"recipient name is not recognized", "wasn't recogni", "not a valid", "isn't a valid", "is not valid", "mailbox not found", "mail-box not found", "mailbox unavailable or not", "mailbox does not", "mailbox name", "undeliverable address", "account not found", "address not found", "wasn't found at",
-		"couldn't be found", "could not be found", "can't be found", "cannot be found", "is not found", "was not found", "invalid user", "invalid address", "invalid e-mail", "invalid email", "invalid account", "no account by that name", "no mail box here", "address error", "address unknown",
+		"couldn't be found", "could not be found", "can't be found", "cannot be found", "is not found", "was not found", "invalid user", "invalid address", "invalid e-mail", "invalid email", "invalid account", "no account by that name", "no mail box", "address error", "address unknown",
 		"user is unknown", "is unknown", "were unknown", "was unknown", "not known at this", "not known here", "recipient does not", "user does not", "unknown or illegal alias", "badly formatted address", "need fully-qualified",
 		"no one here", "nobody here", "not on this server", "not hosted here", "not local", "is not here", "not my user", "validrcptto", "alias not found",
 		"no longer available", "no longer on server", "no longer employed", "no longer with", "no longer work", "no longer valid", "no longer accept", "no longer exist", "no longer in use", "no longer active", "no longer a ", "no longer at ", "no longer here", "no longer in service",

@@ -5,7 +5,7 @@ import "sync"
 // What the subject of a machine's answer announces.
 const (
 	announcesAbsence   saying = iota // the words that mail systems put there
-	announcesAutomatic               // an automatic answer of any kind
+	announcesAutomatic               // an automatic answer of any kind; these two stand in brackets as well
 	announcesAway                    // words that people choose for their absence, or write to others
 	announcesTicket                  // a request has arrived
 	announcesConfirm                 // the sender must confirm
