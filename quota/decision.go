@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Decision says whether a message may go now, and why not.
+// Decision says whether a message may go now, and why not. Who stores it or sends
+// it on as JSON has to add its Reasons.
 type Decision struct {
 	Allowed bool
 	// NotBefore is the earliest time at which the same request is allowed if

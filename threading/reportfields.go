@@ -53,7 +53,8 @@ func (rep *Report) readStatus(body []byte) {
 	for len(body) > 0 {
 		var group mailbox.Header
 		group, body = splitHeader(body)
-		nameless := current != nil && current.Original == "" && current.Final == "" // fields of recipients that stand in the first group
+		// Fields of the recipient may stand in the group of the message.
+		nameless := current != nil && current.Original == "" && current.Final == ""
 		if !nameless && (group.Has("Original-Recipient") || group.Has("Final-Recipient")) {
 			current = nil
 		}
@@ -103,26 +104,22 @@ func actionWord(value string) string {
 
 var actionWords = []struct{ begins, action string }{
 	{"fail", actionFailed},
-	{"delayed", actionDelayed},
-	{"delivered", actionDelivered},
-	{"relayed", actionRelayed},
-	{"expanded", actionExpanded},
+	{"delay", actionDelayed},
+	{"deliver", actionDelivered},
+	{"relay", actionRelayed},
+	{"expand", actionExpanded},
 	{"error", actionFailed},
 	{"undeliver", actionFailed},
 	{"bounce", actionFailed},
 	{"reject", actionFailed},
-	{"expired", actionFailed},
+	{"expire", actionFailed},
 	{"permanent", actionFailed},
-	{"delay", actionDelayed},
 	{"defer", actionDelayed},
 	{"transient", actionDelayed},
 	{"temporar", actionDelayed},
 	{"queued", actionDelayed},
 	{"retry", actionDelayed},
-	{"deliver", actionDelivered},
 	{"success", actionDelivered},
-	{"relay", actionRelayed},
-	{"expand", actionExpanded},
 }
 
 func (rep *Report) readDisposition(body []byte) {
