@@ -512,6 +512,8 @@ func TestHintsProveNothing(t *testing.T) {
 		{"a report by a mail server", "Subject: Warning\nFrom: MDaemon@mx.example.org", "ben@example.org - no such user here.\n\nThere is no user by that name at this server.\n", mailbox.KindBounce},
 		{"a delay", "Subject: Mail Delivery Warning\nFrom: robot@mx.example.org", "Delivery to this address\n\n\"ben@example.org\"\n\nhas been postponed due to a full mailbox.\nWe will continue to try to deliver your message.\n", mailbox.KindDelay},
 		{"behind a long introduction", "Subject: Our delivery failure notes\nFrom: admin@example.org", "Dear all,\n\n" + strings.Repeat("this is what our server writes these days. ", 12) + "\n\n" + report, mailbox.KindHuman},
+		{"somebody shows one", "Subject: Re: Undeliverable: Offer\nFrom: carl@example.net", "Hi Ann, this came back:\n\nOn Mon, 5 Jan 2026 at 09:00, Mail Service <robot@mx.example.org> wrote:\n> " + strings.ReplaceAll(report, "\n", "\n> "), mailbox.KindHuman},
+		{"somebody speaks of one and shows it", "Subject: Mail problem\nFrom: carl@example.net", "My mail could not be delivered, see below.\n\n-----Original Message-----\nFrom: Mail Service <robot@mx.example.org>\nSent: Monday, January 5, 2026 9:00 AM\nTo: Carl <carl@example.net>\nSubject: failure\n\n" + report, mailbox.KindHuman},
 		{"somebody is mentioned", "Subject: Undeliverable mail?\nFrom: carl@example.net", "Hi Ann, your mail to me and ben@example.org was not delivered, they say. Try again?\n", mailbox.KindHuman},
 		{"an answer", "Subject: Re: Delivery failure\nIn-Reply-To: <sent.1@example.com>\nFrom: carl@example.net", report, mailbox.KindHuman},
 		{"nobody is named", "Subject: Bounced\nFrom: carl@example.net", "Your mail could not be delivered. Which address did you take?\n", mailbox.KindHuman},

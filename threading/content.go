@@ -29,17 +29,6 @@ type content struct {
 	named rank
 }
 
-// readContent reads what there is of a body.
-func readContent(s *signs) *content {
-	c := new(content)
-	if b := s.m.Body; b != nil {
-		c.text.WriteString(b.Text[:min(len(b.Text), maxText)])
-		c.html.WriteString(b.HTML[:min(len(b.HTML), 2*maxText)])
-	}
-	c.finish(s)
-	return c
-}
-
 func (c *content) readEntity(header mailbox.Header, body []byte, depth int) {
 	contentType := clip(header.Get("Content-Type"))
 	t := mediaType(contentType)

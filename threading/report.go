@@ -120,7 +120,15 @@ func ReportOf(m *mailbox.Message) Report {
 	return reportOf(readSigns(m))
 }
 
-func reportOf(s *signs) Report { return readContent(s).rep }
+func reportOf(s *signs) Report {
+	var c content
+	if b := s.m.Body; b != nil {
+		c.text.WriteString(b.Text[:min(len(b.Text), maxText)])
+		c.html.WriteString(b.HTML[:min(len(b.HTML), 2*maxText)])
+	}
+	c.finish(s)
+	return c.rep
+}
 
 // Kind returns what the report makes of the message: a bounce if any recipient
 // failed, a delay if any is still being tried, a receipt if all is well, a

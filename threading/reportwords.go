@@ -11,8 +11,8 @@ import (
 // reportInWords finds reports whose header bears only a weak sign: the body
 // opens with the words of one and names a recipient. Where a person may have
 // sent it, who is the recipient must be plain; and where the subject or the name
-// of the sender only hints at a report, the words must stand at its very
-// beginning.
+// of the sender only hints at a report, the words must be the sender's own and
+// stand at the very beginning.
 func (s *signs) reportInWords() (mailbox.Verdict, bool) {
 	system := s.nullPath || s.sender != senderOther || s.unreadSender()
 	weak := system || s.reportOutcome() != outcomeUnknown
@@ -23,14 +23,18 @@ func (s *signs) reportInWords() (mailbox.Verdict, bool) {
 	if strings.TrimSpace(text) == "" {
 		text = replytext.PlainText(s.m.Body.HTML[:min(len(s.m.Body.HTML), 2*maxText)])
 	}
-	opening := strings.Join(strings.Fields(strings.ToLower(text[:min(len(text), maxValue)])), " ")
-	if !weak {
-		opening = opening[:min(len(opening), maxOpening)]
+	text = text[:min(len(text), maxText)]
+	most := maxValue
+	if !weak { // people show what came back to them
+		text, most = replytext.Parse(text).Text, maxOpening
 	}
-	if !containsAny(opening, reportOpenings) {
+	opening := strings.Join(strings.Fields(strings.ToLower(text[:min(len(text), maxValue)])), " ")
+	if !containsAny(opening[:min(len(opening), most)], reportOpenings) {
 		return mailbox.Verdict{}, false
 	}
-	c := readContent(s)
+	c := new(content)
+	c.text.WriteString(text)
+	c.finish(s)
 	kind := c.rep.Kind()
 	if kind != mailbox.KindBounce && kind != mailbox.KindDelay || !system && c.named < rankCommand {
 		return mailbox.Verdict{}, false
