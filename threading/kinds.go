@@ -157,13 +157,9 @@ func (s *signs) human() mailbox.Verdict {
 // robotSender reports whether the sender's address is named for a machine. That
 // makes a person less likely, no more.
 func (s *signs) robotSender() bool {
-	for _, a := range authors(s.m) {
-		local, _, _ := strings.Cut(strings.ToLower(a), "@")
-		if containsAny(local, []string{"noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "daemon", "newsletter", "notification", "alert"}) {
-			return true
-		}
-	}
-	return false
+	return s.senderIs(func(name string) bool {
+		return containsAny(name, []string{"noreply", "donotreply", "daemon", "newsletter", "notification", "alert"})
+	})
 }
 
 // listSigns reports whether the header has a sign of list mail. Feedback-ID is

@@ -90,8 +90,9 @@ func (rep *Report) readStatus(body []byte) {
 	}
 }
 
-// actionWord reads an Action field. Some systems write words of their own; one
-// that tells nothing is left to the status.
+// actionWord reads an Action field. Some systems write words of their own, for
+// instance OpenSMTPD "error" and NTMail "failure" (sample mail of Mailman, read
+// 2026-11-26); one that tells nothing is left to the status.
 func actionWord(value string) string {
 	value = strings.ToLower(value)
 	for _, w := range actionWords {

@@ -1,7 +1,6 @@
 package threading
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -66,7 +65,7 @@ var reportOpenings = []string{
 // administrators have such names: it says that the words are worth reading, no
 // more. An answer to somebody is not.
 func (s *signs) hinted() bool {
-	return !s.cites && (containsAny(s.subject, hintSubjects) || slices.ContainsFunc(authors(s.m), systemSender) || containsAny(strings.ToLower(field(s.m, "From")), systemNames))
+	return !s.cites && (containsAny(s.subject, hintSubjects) || s.senderIs(isMailSystem) || containsAny(strings.ToLower(field(s.m, "From")), systemNames))
 }
 
 // hintSubjects stand anywhere in the subjects of reports.
@@ -85,9 +84,7 @@ var systemNames = []string{
 	"mail delivery", "mail system", "mail service", "mailer", "mail gateway", "mail server", "system administrator", "mail administrator", "postmaster", "email system", "e-mail system",
 }
 
-// systemSender reports whether an address is one that mail systems go by.
-func systemSender(address string) bool {
-	local, _, _ := strings.Cut(strings.ToLower(address), "@")
-	local = nameMarks.Replace(local)
-	return containsAny(local, []string{"mdaemon", "maildelivery", "mailsystem", "mailservice", "mailer", "mailgateway", "smtp", "postmaster", "systemadministrator", "mailadmin"})
+// isMailSystem reports whether an address is one that mail systems go by.
+func isMailSystem(name string) bool {
+	return containsAny(name, []string{"mdaemon", "maildelivery", "mailsystem", "mailservice", "mailer", "mailgateway", "smtp", "postmaster", "systemadministrator", "mailadmin"})
 }

@@ -220,6 +220,18 @@ func senderOf(m *mailbox.Message) senderKind {
 	return kind
 }
 
+// nameMarks are what people put between the words of an address.
+var nameMarks = strings.NewReplacer("-", "", "_", "", ".", "")
+
+// senderIs reports whether an address of From has a wanted name: its local part, in
+// lower case and without the marks between its words.
+func (s *signs) senderIs(wanted func(name string) bool) bool {
+	return slices.ContainsFunc(authors(s.m), func(a string) bool {
+		local, _, _ := strings.Cut(strings.ToLower(a), "@")
+		return wanted(nameMarks.Replace(local))
+	})
+}
+
 // authors returns the addresses of From, decoded if the message has them,
 // otherwise from the header.
 func authors(m *mailbox.Message) []string {

@@ -168,7 +168,8 @@ func isDispositionType(mediaType string) bool {
 }
 
 // rejects: a server refuses a message in the form of a read receipt, as the
-// reject action of Sieve may (RFC 5429, 2.1) and Dovecot does for full mailboxes.
+// reject action of Sieve may (RFC 5429, 2.1) and Dovecot does for full mailboxes
+// (sample mail of Mailman, read 2026-11-26).
 func (s *signs) rejects() bool {
 	return (s.reportType == "disposition-notification" || isDispositionType(s.mediaType)) && !s.prefixed &&
 		(strings.Contains(s.automaticNote, "reject") || strings.Contains(s.subject, "rejected"))
@@ -214,7 +215,8 @@ func (s *signs) complaint() (mailbox.Verdict, bool) {
 }
 
 // junkReport: an older report of Outlook.com's Junk Mail Reporting Program, which
-// is the mail that somebody complained about and no more.
+// is the mail that somebody complained about and no more (sample mail of sisimai,
+// read 2026-11-26).
 func (s *signs) junkReport() bool {
 	return strings.HasPrefix(s.subject, "complaint about message from") &&
 		slices.ContainsFunc(authors(s.m), func(a string) bool { return strings.EqualFold(a, "staff@hotmail.com") })
@@ -301,19 +303,9 @@ func (s *signs) marked() bool {
 		s.m.Header.Has("X-Failed-Recipients") || s.m.Header.Has("X-MS-Exchange-Message-Is-Ndr") || s.unreadSender()
 }
 
-// nameMarks are what people put between the words of an address.
-var nameMarks = strings.NewReplacer("-", "", "_", "", ".", "")
-
 // unreadSender: an address that nobody reads.
 func (s *signs) unreadSender() bool {
-	for _, a := range authors(s.m) {
-		local, _, _ := strings.Cut(strings.ToLower(a), "@")
-		switch nameMarks.Replace(local) {
-		case "noreply", "donotreply", "postmaster", "mailerdaemon", "maildaemon":
-			return true
-		}
-	}
-	return false
+	return s.senderIs(is("noreply", "donotreply", "postmaster", "mailerdaemon", "maildaemon"))
 }
 
 // namedDelivery: the sender is called what mail systems call themselves,
