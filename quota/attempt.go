@@ -20,14 +20,12 @@ type attempt struct {
 	places []place
 }
 
-// place is what one log says to a message.
+// place is what one log is asked about a message, and what it says.
 type place struct {
-	entry   Entry
+	ask     Ask
 	limits  GroupLimits // of a group
 	state   known
 	limited []limit // one for each window
-	windows []Window
-	usage   []Usage
 	answer  Answer
 	pause   bool // it is paused
 	entered bool // the entry was made
@@ -45,13 +43,14 @@ type limit struct {
 
 // counts reports whether messages are counted in the log.
 func (p *place) counts() bool {
-	return p.entry.Kind == LogMailbox || p.limits != GroupLimits{}
+	return p.ask.Kind == LogMailbox || p.limits != GroupLimits{}
 }
 
 // begin checks a request and finds the logs that have a say in it.
 func (a *attempt) begin(s *Sends, r *SendRequest, dry bool) error {
-	e, err := s.entry(r)
-	if err != nil {
+	a.places = a.places[:0]
+	own := a.add()
+	if err := s.fillEntry(&own.ask.Entry, r); err != nil {
 		return err
 	}
 	rules, err := s.rulesOf(r.Ref, r.Provider)
@@ -59,35 +58,39 @@ func (a *attempt) begin(s *Sends, r *SendRequest, dry bool) error {
 		return err
 	}
 	a.sends, a.rules, a.dry, a.now, a.open = s, rules, dry, s.clock(), time.Time{}
+	if s.memory != nil && own.ask.At.IsZero() {
+		own.ask.At = a.now // its clock is this one
+	}
 	if at := rules.schedule.next(a.now, rules.calendar.zone); at.After(a.now) {
 		a.open = at
 	}
-	a.places = a.places[:0]
-	a.add(e, GroupLimits{})
 	return a.addGroups(r)
 }
 
-// add adds a log, with the space that an earlier attempt left.
-func (a *attempt) add(e Entry, l GroupLimits) {
+// add adds a place, with the space that an earlier attempt left.
+func (a *attempt) add() *place {
 	if n := len(a.places); n < cap(a.places) {
 		a.places = a.places[:n+1]
 	} else {
 		a.places = append(a.places, place{})
 	}
 	p := &a.places[len(a.places)-1]
-	p.entry, p.limits, p.pause, p.entered = e, l, false, false
+	p.limits, p.pause, p.entered = GroupLimits{}, false, false
 	p.state, p.answer = known{}, Answer{}
-	p.limited, p.windows = p.limited[:0], p.windows[:0]
+	p.ask.Windows, p.limited = p.ask.Windows[:0], p.limited[:0]
+	return p
 }
 
 // addGroups adds the groups that a message belongs to.
 func (a *attempt) addGroups(r *SendRequest) error {
-	if err := a.addGroup(Log{Tenant: r.Tenant, Kind: LogTenant}, a.places[0].entry.Recipients); err != nil {
+	if err := a.addGroup(Log{Tenant: r.Tenant, Kind: LogTenant}, a.places[0].ask.Recipients); err != nil {
 		return err
 	}
-	if l := domainLog(LogDomain, r.Tenant, r.From); l.Name != "" {
-		if err := a.addGroup(l, a.places[0].entry.Recipients); err != nil {
-			return err
+	if r.From != "" {
+		if l := domainLog(LogDomain, r.Tenant, r.From); l.Name != "" {
+			if err := a.addGroup(l, a.places[0].ask.Recipients); err != nil {
+				return err
+			}
 		}
 	}
 	if s := a.sends; s.groups.recipientDomain == (GroupLimits{}) && s.ofGroup == nil {
@@ -114,24 +117,29 @@ func (a *attempt) addGroup(l Log, recipients int) error {
 	if err != nil {
 		return err
 	}
-	if limits == (GroupLimits{}) && l.Kind == LogRecipientDomain {
-		return nil // it has no state either
+	if limits == (GroupLimits{}) {
+		if l.Kind == LogRecipientDomain {
+			return nil // it has no state either
+		}
+		if k := a.sends.states.get(l); k.sendState == noState && k.fresh(a.now) {
+			return nil
+		}
+		a.add().ask.Entry = Entry{Log: l} // enough for its state
+		return nil
 	}
-	e := Entry{Log: l} // enough for its state
-	if limits != (GroupLimits{}) {
-		e = groupEntry(a.places[0].entry, GroupPlace{Log: l, Recipients: recipients})
-	}
-	a.add(e, limits)
+	e := groupEntry(a.places[0].ask.Entry, GroupPlace{Log: l, Recipients: recipients})
+	p := a.add()
+	p.ask.Entry, p.limits = e, limits
 	return nil
 }
 
 // possible refuses what could never be allowed.
 func (a *attempt) possible() error {
-	if most := a.rules.PerMessage; a.places[0].entry.Recipients > most {
+	if most := a.rules.PerMessage; a.places[0].ask.Recipients > most {
 		return mailbox.Invalid("recipients", fmt.Sprintf("at most %d", most), "are more than a message of the mailbox may have")
 	}
 	for i := range a.places {
-		if p := &a.places[i]; p.limits.Recipients > 0 && p.entry.Recipients > p.limits.Recipients {
+		if p := &a.places[i]; p.limits.Recipients > 0 && p.ask.Recipients > p.limits.Recipients {
 			return mailbox.Invalid("recipients", "what a group may have in 24 hours", "are too many")
 		}
 	}
@@ -182,7 +190,7 @@ func (a *attempt) undo(ctx context.Context) error {
 		p.entered = false
 		// Also when ctx is over: the place would be lost for a day.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-		err := a.sends.try(ctx, func(ctx context.Context, s Store) error { return s.Remove(ctx, p.entry.Log, p.entry.Key) })
+		err := a.sends.try(ctx, func(ctx context.Context, s Store) error { return s.Remove(ctx, p.ask.Log, p.ask.Key) })
 		cancel()
 		if err != nil {
 			failed = err
@@ -201,28 +209,28 @@ const maxStale = 100
 func (a *attempt) ask(ctx context.Context, p *place, dry bool) error {
 	s := a.sends
 	if !p.counts() {
-		state, err := s.groupState(ctx, p.entry.Log, a.now)
+		state, err := s.groupState(ctx, p.ask.Log, a.now)
 		if err != nil {
 			return err
 		}
 		p.state, p.pause, p.answer.Allowed = state, state.paused(a.now), true
 		return nil
 	}
-	p.state = s.states.get(p.entry.Log)
+	p.state = s.states.get(p.ask.Log)
 	for range maxStale {
 		p.pause = p.state.paused(a.now)
 		a.fillWindows(p)
-		ask := Ask{Entry: p.entry, Windows: p.windows, Version: p.state.version, DryRun: dry || p.pause, Usage: p.usage}
-		answer, err := s.ask(ctx, ask)
-		if err != nil {
+		p.ask.Version, p.ask.DryRun = p.state.version, dry || p.pause
+		if err := s.ask(ctx, &p.ask, &p.answer); err != nil {
 			return err
 		}
-		if !answer.Stale {
-			p.answer, p.usage = answer, answer.Usage
-			p.entered = answer.Allowed && !ask.DryRun
+		if !p.answer.Stale {
+			p.ask.Usage = p.answer.Usage
+			p.entered = p.answer.Allowed && !p.ask.DryRun
 			return nil
 		}
-		if p.state, err = s.learn(p.entry.Log, answer.State); err != nil {
+		var err error
+		if p.state, err = s.learn(p.ask.Log, p.answer.State); err != nil {
 			return err
 		}
 	}
@@ -230,8 +238,8 @@ func (a *attempt) ask(ctx context.Context, p *place, dry bool) error {
 }
 
 func (a *attempt) fillWindows(p *place) {
-	p.windows, p.limited = p.windows[:0], p.limited[:0]
-	if p.entry.Kind == LogMailbox {
+	p.ask.Windows, p.limited = p.ask.Windows[:0], p.limited[:0]
+	if p.ask.Kind == LogMailbox {
 		a.fillMailbox(p)
 		return
 	}
@@ -249,7 +257,7 @@ func (a *attempt) fillMailbox(p *place) {
 	r := a.rules
 	a.fillRising(p, r.Messages, r.Recipients)
 	p.add(RulePace, Window{Per: time.Minute, Max: r.PerMinute})
-	if gap := r.gap(p.entry.Key); gap > 0 {
+	if gap := r.gap(p.ask.Key); gap > 0 {
 		p.add(RuleGap, Window{Per: gap, Max: 1})
 	}
 	if r.DayMessages > 0 {
@@ -264,7 +272,7 @@ func (a *attempt) fillMailbox(p *place) {
 // they rise before all that counts now has aged out, which is later than 24 hours
 // where clocks disagree.
 func (a *attempt) fillRising(p *place, messages, recipients int) {
-	need := p.entry.Recipients
+	need := p.ask.Recipients
 	ofMessages, ofRecipients := RuleMessages, RuleRecipients
 	if smaller := a.smaller(p); smaller != "" {
 		ofMessages, ofRecipients = smaller, smaller
@@ -286,7 +294,7 @@ func (a *attempt) fillRising(p *place, messages, recipients int) {
 			last = rank
 		}
 		next := a.nextRise(p, from)
-		if next.IsZero() || next.Sub(a.now) > Retention || len(p.windows) > maxWindows-8 {
+		if next.IsZero() || next.Sub(a.now) > Retention || len(p.ask.Windows) > maxWindows-8 {
 			return
 		}
 		from = next
@@ -301,7 +309,7 @@ func partOf(limit int, part float64) int { return max(1, int(part*float64(limit)
 // gives, or what a slow-down leaves if that is less.
 func (a *attempt) part(p *place, at time.Time) float64 {
 	part := p.state.factor(at, a.rules.slowDown.Recovery)
-	if w := a.rules.WarmUp; w != nil && p.entry.Kind == LogMailbox {
+	if w := a.rules.WarmUp; w != nil && p.ask.Kind == LogMailbox {
 		part = min(part, float64(w.cap(a.rules.sendingDay(p.state.sendState, at), a.rules.Messages))/float64(a.rules.Messages))
 	}
 	return part
@@ -335,7 +343,7 @@ func (r *rules) sendingDay(s *sendState, at time.Time) int {
 // nextRise is when part may rise next.
 func (a *attempt) nextRise(p *place, after time.Time) time.Time {
 	next := p.state.nextRise(after, a.rules.slowDown.Recovery)
-	if a.rules.WarmUp == nil || p.entry.Kind != LogMailbox {
+	if a.rules.WarmUp == nil || p.ask.Kind != LogMailbox {
 		return next
 	}
 	for _, day := range a.rules.calendar.around(a.now) {
@@ -366,20 +374,20 @@ func (p *place) add(rule Rule, w Window) { p.addFrom(rule, time.Time{}, w) }
 
 func (p *place) addFrom(rule Rule, from time.Time, w Window) {
 	p.limited = append(p.limited, limit{rule: rule, from: from})
-	p.windows = append(p.windows, w)
+	p.ask.Windows = append(p.ask.Windows, w)
 }
 
 func (s *sendState) paused(at time.Time) bool { return s.Paused.After(at) }
 
 func (a *attempt) reservation(ref mailbox.Ref) Reservation {
 	own := &a.places[0]
-	r := Reservation{Ref: ref, ID: own.entry.Key, Recipients: own.entry.Recipients, At: own.answer.At}
+	r := Reservation{Ref: ref, ID: own.ask.Key, Recipients: own.ask.Recipients, At: own.answer.At}
 	if a.rules.WarmUp != nil {
 		r.Day = date(own.answer.At, a.rules.calendar.zone)
 	}
 	for i := range a.places[1:] {
 		if p := &a.places[1+i]; p.counts() {
-			r.Groups = append(r.Groups, GroupPlace{Log: p.entry.Log, Recipients: p.entry.Recipients})
+			r.Groups = append(r.Groups, GroupPlace{Log: p.ask.Log, Recipients: p.ask.Recipients})
 		}
 	}
 	return r

@@ -58,17 +58,22 @@ func (d Decision) String() string {
 	return b.String()
 }
 
-// object adds to what holds the message back.
-func (d *Decision) object(o objection) {
-	if d.objections == 0 || o.notBefore.After(d.NotBefore) {
-		d.NotBefore, d.Binding = o.notBefore, o.rule
+// object adds to what holds the message back, and returns it for what else there
+// is to say.
+func (d *Decision) object(rule Rule, log *Log, notBefore time.Time) *objection {
+	if d.objections == 0 || notBefore.After(d.NotBefore) {
+		d.NotBefore, d.Binding = notBefore, rule
 	}
+	var o *objection
 	if d.objections < len(d.first) {
-		d.first[d.objections] = o
+		o = &d.first[d.objections]
 		d.objections++
 	} else {
-		d.more = append(d.more, o)
+		d.more = append(d.more, objection{})
+		o = &d.more[len(d.more)-1]
 	}
+	o.rule, o.log, o.notBefore = rule, *log, notBefore
+	return o
 }
 
 // Reason is one limit that holds a message back.
@@ -147,14 +152,14 @@ func (a *attempt) explain(d *Decision) {
 		if at.Equal(d.NotBefore) { // they begin before something else is over
 			begin = a.open
 		}
-		d.object(objection{rule: RuleHours, log: a.places[0].entry.Log, notBefore: begin})
+		d.object(RuleHours, &a.places[0].ask.Log, begin)
 	}
 }
 
 // remaining lowers what the decision leaves to what a log leaves.
 func (a *attempt) remaining(d *Decision, p *place) {
-	for i, u := range p.usage[:len(p.answer.Usage)] {
-		w := &p.windows[i]
+	for i, u := range p.answer.Usage {
+		w := &p.ask.Windows[i]
 		if w.Per > 0 && w.Per < Horizon || w.Advisory {
 			continue
 		}
@@ -162,7 +167,7 @@ func (a *attempt) remaining(d *Decision, p *place) {
 		if d.Allowed {
 			left--
 			if w.Recipients {
-				left -= p.entry.Recipients - 1
+				left -= p.ask.Recipients - 1
 			}
 		}
 		if d.Remaining < 0 || left < d.Remaining {
@@ -175,29 +180,29 @@ func (a *attempt) remaining(d *Decision, p *place) {
 // object tells what a log has against the message.
 func (p *place) object(d *Decision) {
 	if p.pause {
-		d.object(objection{rule: RulePaused, log: p.entry.Log, notBefore: p.state.Paused, state: p.state.sendState})
+		d.object(RulePaused, &p.ask.Log, p.state.Paused).state = p.state.sendState
 	}
 	for i := range p.answer.Usage {
-		u, w := &p.answer.Usage[i], &p.windows[i]
+		u, w := &p.answer.Usage[i], &p.ask.Windows[i]
 		if w.Advisory || u.NotBefore.IsZero() {
 			continue
 		}
-		o := objection{rule: p.limited[i].rule, log: p.entry.Log, notBefore: p.room(i), limit: w.Max, used: u.Used, per: w.Per, state: p.state.sendState}
+		o := d.object(p.limited[i].rule, &p.ask.Log, p.room(i))
+		o.limit, o.used, o.per, o.state = w.Max, u.Used, w.Per, p.state.sendState
 		if o.rule == RuleGap {
 			o.used = 1 // more may have gone by hand
 		}
 		if w.Recipients {
-			o.recipients = p.entry.Recipients
+			o.recipients = p.ask.Recipients
 		}
-		d.object(o)
 	}
 }
 
 // room is when there is room in a window, or in the larger ones that follow.
 func (p *place) room(i int) time.Time {
 	at := p.answer.Usage[i].NotBefore
-	for j := i + 1; j < len(p.windows); j++ {
-		if p.windows[j].Advisory && p.limited[j].rule == p.limited[i].rule && p.windows[j].Recipients == p.windows[i].Recipients {
+	for j := i + 1; j < len(p.ask.Windows); j++ {
+		if p.ask.Windows[j].Advisory && p.limited[j].rule == p.limited[i].rule && p.ask.Windows[j].Recipients == p.ask.Windows[i].Recipients {
 			if then := later(p.limited[j].from, p.answer.Usage[j].NotBefore); then.Before(at) {
 				at = then
 			}

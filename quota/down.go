@@ -80,7 +80,7 @@ const decisionTimeout = 10 * time.Second
 // call asks the store, and notes whether that failed. A store that hangs has
 // failed after decisionTimeout.
 func (s *Sends) call(ctx context.Context, f func(context.Context, Store) error) error {
-	if s.inMemory { // it never fails, nor hangs
+	if s.memory != nil {
 		return f(ctx, s.store)
 	}
 	return s.down.watch(ctx, decisionTimeout, func(ctx context.Context) error { return f(ctx, s.store) })
@@ -100,14 +100,16 @@ func (s *Sends) try(ctx context.Context, f func(context.Context, Store) error) e
 
 // ask asks the store for a decision. The fallback has no states: it takes the
 // one that the windows were made from.
-func (s *Sends) ask(ctx context.Context, a Ask) (Answer, error) {
-	var answer Answer
-	err := s.try(ctx, func(ctx context.Context, st Store) (err error) {
+func (s *Sends) ask(ctx context.Context, a *Ask, answer *Answer) error {
+	if s.memory != nil {
+		return s.memory.decide(ctx, a, answer)
+	}
+	return s.try(ctx, func(ctx context.Context, st Store) (err error) {
+		a := *a
 		if st == Store(s.fallback) {
 			a.Version = 0
 		}
-		answer, err = st.Decide(ctx, a)
+		*answer, err = st.Decide(ctx, a)
 		return err
 	})
-	return answer, err
 }

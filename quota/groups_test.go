@@ -392,3 +392,27 @@ func TestDecisionsLeaveNothingBehind(t *testing.T) {
 		wantDecision(t, d, quota.Decision{Allowed: true, Remaining: 49, Binding: quota.RuleMessages})
 	}
 }
+
+// A retry that its mailbox holds back keeps its place in the group, whatever the
+// decision before it entered there.
+func TestRefusedRetriesKeepTheirPlacesInGroups(t *testing.T) {
+	t.Parallel()
+	now := vienna(t, "2026-06-10 10:00:00")
+	s := governor(t, quota.SendsConfig{Tenant: quota.GroupLimits{Messages: 3}},
+		quota.SendLimits{Messages: 50, PerMinute: manyPerMinute, Gap: time.Hour}, &now)
+	for i := range 2 {
+		if _, d := reserve(t, s, from("box", "", fmt.Sprint(i))); !d.Allowed {
+			t.Fatalf("%d: %v", i, d)
+		}
+		now = now.Add(time.Hour)
+	}
+	if _, d := reserve(t, s, from("box", "", "1")); !d.Allowed {
+		t.Fatal(d)
+	}
+	if _, d := reserve(t, s, from("box", "", "0")); d.Allowed || d.Binding != quota.RuleGap {
+		t.Fatal(d)
+	}
+	if _, d := reserve(t, s, from("other", "", "2")); !d.Allowed || d.Remaining != 0 {
+		t.Error("after two messages of three:", d)
+	}
+}

@@ -33,23 +33,31 @@ func NewMemory() *Memory {
 }
 
 // Decide implements [Store].
-func (m *Memory) Decide(ctx context.Context, a Ask) (Answer, error) {
+func (m *Memory) Decide(ctx context.Context, a Ask) (answer Answer, err error) {
+	err = m.decide(ctx, &a, &answer)
+	return answer, err
+}
+
+// decide is Decide without copies of what is asked and answered: most of a
+// decision's time would be theirs.
+func (m *Memory) decide(ctx context.Context, a *Ask, answer *Answer) error {
 	if err := ctx.Err(); err != nil {
-		return Answer{}, err
+		return err
 	}
 	if err := a.Validate(); err != nil {
-		return Answer{}, err
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	log := m.log(a.Log)
 	if log.state.Version != a.Version {
-		return Answer{Stale: true, State: log.state.clone()}, nil
+		*answer = Answer{Stale: true, State: log.state.clone()}
+		return nil
 	}
 	now := micros(a.At)
 	for i := range a.Windows {
 		if !a.Windows[i].covers(now) {
-			return Answer{}, outsideDays(i)
+			return outsideDays(i)
 		}
 	}
 	if !a.DryRun {
@@ -59,7 +67,7 @@ func (m *Memory) Decide(ctx context.Context, a Ask) (Answer, error) {
 
 	key := maphash.String(m.seed, a.Key)
 	old, had := log.remove(key)
-	answer := Answer{Allowed: true, Known: had, At: timeOf(now), Usage: a.Usage[:0]}
+	*answer = Answer{Allowed: true, Known: had, At: timeOf(now), Usage: a.Usage[:0]}
 	for i := range a.Windows {
 		w := &a.Windows[i]
 		used, notBefore := log.room(w, now, a.Recipients)
@@ -76,7 +84,7 @@ func (m *Memory) Decide(ctx context.Context, a Ask) (Answer, error) {
 	case had:
 		log.insert(old)
 	}
-	return answer, nil
+	return nil
 }
 
 // Settle implements [Store].
@@ -305,7 +313,7 @@ func (l *sendLog) leaves(w *Window, first, excess int) int {
 }
 
 // manyPlaces is the number of entries above which keys are looked up in a map.
-const manyPlaces = 128
+const manyPlaces = 64
 
 func (l *sendLog) insert(e logEntry) {
 	i := l.after(e.at)
@@ -326,24 +334,34 @@ func (l *sendLog) insert(e logEntry) {
 }
 
 func (l *sendLog) remove(key uint64) (logEntry, bool) {
-	i := len(l.entries) - 1
+	end := len(l.entries)
 	if l.places != nil {
 		at, ok := l.places[key]
 		if !ok {
 			return logEntry{}, false
 		}
 		delete(l.places, key)
-		i = l.after(at) - 1
+		end = l.after(at) // several may have the same time
 	}
-	for ; i >= l.head && l.entries[i].key != key; i-- { // several may have the same time
-	}
-	if i < l.head {
+	i := lastOf(l.entries[l.head:end], key)
+	if i < 0 {
 		return logEntry{}, false
 	}
+	i += l.head
 	e := l.entries[i]
 	l.entries = slices.Delete(l.entries, i, i+1)
 	l.addUp(i)
 	return e, true
+}
+
+// lastOf returns the index of the last entry of a key, or -1.
+func lastOf(entries []logEntry, key uint64) int {
+	for i := len(entries) - 1; i >= 0; i-- {
+		if entries[i].key == key {
+			return i
+		}
+	}
+	return -1
 }
 
 // addUp restores the totals from index i on.

@@ -77,7 +77,7 @@ const (
 // no send takes longer than that span.
 type Sends struct {
 	store     Store
-	inMemory  bool    // the store never hangs
+	memory    *Memory // the store, if it is one that never fails nor hangs
 	fallback  *Memory // with DownLocal
 	down      downSwitch
 	states    states
@@ -119,7 +119,7 @@ func NewSends(c SendsConfig) (*Sends, error) {
 	if s.store == nil {
 		s.store = NewMemory()
 	}
-	_, s.inMemory = s.store.(*Memory)
+	s.memory, _ = s.store.(*Memory)
 	s.down.tell = c.OnStore
 	switch c.Down {
 	case "", DownClosed:
@@ -239,7 +239,8 @@ func (s *Sends) reserve(ctx context.Context, r *SendRequest, place *Reservation,
 // place counts from now on. Safe to repeat, and useful even when the place has
 // been forgotten.
 func (s *Sends) Commit(ctx context.Context, r Reservation) error {
-	e, err := s.entry(&SendRequest{Ref: r.Ref, Key: r.ID, Recipients: r.Recipients})
+	var e Entry
+	err := s.fillEntry(&e, &SendRequest{Ref: r.Ref, Key: r.ID, Recipients: r.Recipients})
 	if err != nil {
 		return err
 	}
@@ -259,7 +260,8 @@ func (s *Sends) Commit(ctx context.Context, r Reservation) error {
 // was not sent. It may follow a Commit whose outcome was unknown and turned out
 // so. Safe to repeat.
 func (s *Sends) Cancel(ctx context.Context, r Reservation) error {
-	e, err := s.entry(&SendRequest{Ref: r.Ref, Key: r.ID})
+	var e Entry
+	err := s.fillEntry(&e, &SendRequest{Ref: r.Ref, Key: r.ID})
 	if err != nil {
 		return err
 	}
@@ -288,37 +290,37 @@ func (s *Sends) Observe(ctx context.Context, r SendRequest) error {
 		if !p.counts() || err != nil {
 			continue
 		}
-		err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Settle(ctx, p.entry) })
+		err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Settle(ctx, p.ask.Entry) })
 	}
 	if err == nil && a.rules.WarmUp != nil {
 		at := r.At
 		if at.IsZero() {
 			at = a.now
 		}
-		err = s.markDay(ctx, a.places[0].entry.Log, date(at, a.rules.calendar.zone))
+		err = s.markDay(ctx, a.places[0].ask.Log, date(at, a.rules.calendar.zone))
 	}
 	return storageError("observe", r.Ref, mailbox.OutcomeNone, err)
 }
 
-// entry checks a request and returns its entry in the mailbox's log.
-func (s *Sends) entry(r *SendRequest) (Entry, error) {
+// fillEntry checks a request and fills in its entry in the mailbox's log.
+func (s *Sends) fillEntry(e *Entry, r *SendRequest) error {
 	if err := r.Validate(); err != nil {
-		return Entry{}, err
+		return err
 	}
 	if r.Key == "" || len(r.Key) > 512 {
-		return Entry{}, mailbox.Invalid("key", "1 to 512 bytes", "is empty or too long")
+		return mailbox.Invalid("key", "1 to 512 bytes", "is empty or too long")
 	}
-	e := Entry{Log: mailboxLog(r.Ref), Key: r.Key, Recipients: r.Recipients, At: r.At}
+	e.Log, e.Key, e.Recipients, e.At = mailboxLog(r.Ref), r.Key, r.Recipients, r.At
 	if e.Recipients == 0 {
 		e.Recipients = max(1, len(r.To))
 	}
 	if e.Recipients < 0 || e.Recipients > MaxRecipients {
-		return Entry{}, mailbox.Invalid("recipients", fmt.Sprintf("0 to %d", MaxRecipients), "are out of range")
+		return mailbox.Invalid("recipients", fmt.Sprintf("0 to %d", MaxRecipients), "are out of range")
 	}
 	if e.At.IsZero() && s.now != nil {
 		e.At = s.now()
 	}
-	return e, nil
+	return nil
 }
 
 func mailboxLog(r mailbox.Ref) Log {

@@ -142,10 +142,15 @@ func (s *Sends) learn(l Log, st State) (known, error) {
 // mailboxes, and of groups with limits, are never old.
 const groupStateAge = 30 * time.Second
 
+func (k known) fresh(now time.Time) bool {
+	age := now.Sub(k.at)
+	return age >= 0 && age < groupStateAge
+}
+
 // groupState returns the state of a group, at most groupStateAge old.
 func (s *Sends) groupState(ctx context.Context, l Log, now time.Time) (known, error) {
 	k := s.states.get(l)
-	if age := now.Sub(k.at); age >= 0 && age < groupStateAge {
+	if k.fresh(now) {
 		return k, nil
 	}
 	if s.fallback != nil && s.down.rests() {

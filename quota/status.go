@@ -68,14 +68,14 @@ func (s *Sends) Status(ctx context.Context, r SendRequest) (Status, error) {
 	for i := range a.places {
 		p := &a.places[i]
 		for j, u := range p.answer.Usage {
-			if !p.windows[j].Advisory {
-				st.Limits = append(st.Limits, LimitStatus{Rule: p.limited[j].rule, Log: p.entry.Log, Limit: p.windows[j].Max, Used: u.Used})
+			if !p.ask.Windows[j].Advisory {
+				st.Limits = append(st.Limits, LimitStatus{Rule: p.limited[j].rule, Log: p.ask.Log, Limit: p.ask.Windows[j].Max, Used: u.Used})
 			}
 		}
 		if len(p.state.Changes) == 0 {
 			continue
 		}
-		l := LogStatus{Log: p.entry.Log, Factor: p.state.factor(a.now, rules.slowDown.Recovery), Changes: p.state.clone().Changes}
+		l := LogStatus{Log: p.ask.Log, Factor: p.state.factor(a.now, rules.slowDown.Recovery), Changes: p.state.clone().Changes}
 		if l.Factor < 1 {
 			l.Recovered = p.state.recovered(rules.slowDown.Recovery)
 		}
@@ -109,12 +109,12 @@ func (s *Sends) Forecast(ctx context.Context, r SendRequest, n int) ([]time.Time
 	now := a.now
 	copied := NewMemory()
 	for i := range a.places {
-		if err := s.copyLog(ctx, a.places[i].entry.Log, copied); err != nil {
+		if err := s.copyLog(ctx, a.places[i].ask.Log, copied); err != nil {
 			return nil, storageError("forecast", r.Ref, mailbox.OutcomeNone, err)
 		}
 	}
 	future := &Sends{
-		store: copied, inMemory: true, providers: s.providers, limits: s.limits, groups: s.groups, ofGroup: s.ofGroup,
+		store: copied, memory: copied, providers: s.providers, limits: s.limits, groups: s.groups, ofGroup: s.ofGroup,
 		now: func() time.Time { return now },
 	}
 	future.attempts.New = s.attempts.New
