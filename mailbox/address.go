@@ -26,7 +26,7 @@ func AddrSpecs(lists ...[]Address) []string {
 // SameAddress reports whether two addr-specs are equal without regard to ASCII
 // case. RFC 5321 (2.4) lets local parts be case-sensitive; no provider that
 // mailtether speaks to makes use of that.
-func SameAddress(a, b string) bool { return strings.EqualFold(a, b) }
+func SameAddress(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // Domain returns the part after the last "@" in lower case, or "".
 func Domain(address string) string {

@@ -20,9 +20,9 @@ type Header []Field
 // Get returns the value of the first field with that name, or "". Names are
 // compared without regard to case.
 func (h Header) Get(name string) string {
-	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
-			return f.Value
+	for i := range h {
+		if h[i].is(name) {
+			return h[i].Value
 		}
 	}
 	return ""
@@ -31,9 +31,9 @@ func (h Header) Get(name string) string {
 // Values returns the values of all fields with that name, in order.
 func (h Header) Values(name string) []string {
 	var vs []string
-	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
-			vs = append(vs, f.Value)
+	for i := range h {
+		if h[i].is(name) {
+			vs = append(vs, h[i].Value)
 		}
 	}
 	return vs
@@ -41,12 +41,16 @@ func (h Header) Values(name string) []string {
 
 // Has reports whether a field with that name is present, be it empty.
 func (h Header) Has(name string) bool {
-	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
+	for i := range h {
+		if h[i].is(name) {
 			return true
 		}
 	}
 	return false
+}
+
+func (f *Field) is(name string) bool {
+	return len(f.Name) == len(name) && strings.EqualFold(f.Name, name)
 }
 
 // maxIDs bounds how many ids ParseMessageIDs returns. RFC 5322 sets no limit;
@@ -66,7 +70,8 @@ const maxID = 998
 // those count, since the text around them may hold plain addresses; what stands
 // in brackets may still be an address. Order is kept. Of more than 1,000 ids
 // the first and the last 999 are returned, so that root and parent stay. It
-// never fails: a value without ids gives nil.
+// never fails: a value without ids gives nil. The ids are mostly pieces of the
+// value: clone one that is kept for longer.
 func ParseMessageIDs(value string) []RFCMessageID {
 	if strings.Contains(value, "=?") {
 		if decoded, err := new(mime.WordDecoder).DecodeHeader(value); err == nil {
@@ -153,13 +158,13 @@ func cleanID(s string) RFCMessageID {
 		return ""
 	}
 	left, right := s[:at], s[at:]
-	if strings.Contains(right, `"`) { // "name@host"'s message: text, not an id
+	if strings.IndexByte(right, '"') >= 0 { // "name@host"'s message: text, not an id
 		return ""
 	}
 	if len(left) > 2 && left[0] == '"' && left[len(left)-1] == '"' {
-		left = left[1 : len(left)-1]
+		return RFCMessageID(left[1:len(left)-1] + right)
 	}
-	return RFCMessageID(left + right)
+	return RFCMessageID(s)
 }
 
 func isBlank(r rune) bool { return r <= ' ' || r == 0x7f }

@@ -56,8 +56,14 @@ func (m *Message) References() []RFCMessageID { return m.ids("References") }
 
 func (m *Message) ids(name string) []RFCMessageID {
 	var ids []RFCMessageID
-	for _, v := range m.Header.Values(name) {
-		ids = append(ids, ParseMessageIDs(v)...)
+	for i := range m.Header {
+		if f := &m.Header[i]; !f.is(name) {
+			continue
+		} else if more := ParseMessageIDs(f.Value); ids == nil {
+			ids = more
+		} else {
+			ids = append(ids, more...)
+		}
 	}
 	return ids
 }

@@ -18,13 +18,17 @@ func CanonicalAddress(address string) string {
 		return address
 	}
 	local, domain := address[:at], address[at+1:]
-	if plus := strings.IndexByte(local, '+'); plus > 0 {
-		local = local[:plus]
+	tag := strings.IndexByte(local, '+')
+	if tag > 0 {
+		local = local[:tag]
 	}
-	if domain == "gmail.com" || domain == "googlemail.com" {
+	switch {
+	case domain == "gmail.com" || domain == "googlemail.com":
 		return strings.ReplaceAll(local, ".", "") + "@gmail.com"
+	case tag > 0:
+		return local + address[at:]
 	}
-	return local + "@" + domain
+	return address
 }
 
 // findRecipient returns the first recipient that is one of the addresses, in any
@@ -45,17 +49,18 @@ func findRecipient(recipients, addresses []string) string {
 // named in the message. Broken clients write one into In-Reply-To, and linking
 // by it would join everything that person takes part in.
 func isParticipant(m *mailbox.Message, id mailbox.RFCMessageID) bool {
-	for _, list := range [][]mailbox.Address{m.From, m.ReplyTo, m.To, m.Cc, m.Bcc, {m.Sender}} {
-		for _, a := range list {
-			if mailbox.SameAddress(a.Address, string(id)) {
+	for _, list := range [...][]mailbox.Address{m.From, m.ReplyTo, m.To, m.Cc, m.Bcc, {m.Sender}} {
+		for i := range list {
+			if mailbox.SameAddress(list[i].Address, string(id)) {
 				return true
 			}
 		}
 	}
-	for _, f := range m.Header {
-		switch strings.ToLower(f.Name) {
+	var buf [12]byte
+	for i := range m.Header {
+		switch string(lowered(buf[:], m.Header[i].Name)) {
 		case "from", "sender", "reply-to", "to", "cc", "delivered-to":
-			if mentions(f.Value, string(id)) {
+			if mentions(m.Header[i].Value, string(id)) {
 				return true
 			}
 		}
@@ -66,14 +71,26 @@ func isParticipant(m *mailbox.Message, id mailbox.RFCMessageID) bool {
 // mentions reports whether an address stands as a whole in a header value,
 // whatever is around it.
 func mentions(value, address string) bool {
-	for token := range strings.FieldsFuncSeq(clip(value), isAddressSeparator) {
-		if mailbox.SameAddress(token, address) {
+	value = clip(value)
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return false
+	}
+	for from := 0; ; {
+		i := strings.IndexByte(value[from:], '@')
+		if i < 0 {
+			return false
+		}
+		from += i + 1
+		begin := from - 1 - at
+		end := begin + len(address)
+		if begin >= 0 && end <= len(value) && (begin == 0 || isAddressSeparator(value[begin-1])) &&
+			(end == len(value) || isAddressSeparator(value[end])) && mailbox.SameAddress(value[begin:end], address) {
 			return true
 		}
 	}
-	return false
 }
 
-func isAddressSeparator(r rune) bool {
-	return r <= ' ' || strings.ContainsRune(`<>(),;:"`, r)
+func isAddressSeparator(c byte) bool {
+	return c <= ' ' || strings.IndexByte(`<>(),;:"`, c) >= 0
 }

@@ -35,7 +35,7 @@ func (rep Report) Bounce() *mailbox.Bounce {
 	if len(rep.Recipients) == 0 && rep.OriginalMessageID == "" {
 		return nil
 	}
-	b := &mailbox.Bounce{OriginalMessageID: rep.OriginalMessageID}
+	b := &mailbox.Bounce{OriginalMessageID: mailbox.RFCMessageID(strings.Clone(string(rep.OriginalMessageID)))} // not the whole report
 	for _, r := range rep.Recipients {
 		b.Recipients = append(b.Recipients, r.bounce())
 	}

@@ -10,9 +10,9 @@ import (
 // of the message it reacts to.
 const parentIDField = "X-MS-Exchange-Parent-Message-Id"
 
-// aliasFields hold the id that a message had before a relay replaced it
-// (public mail of 2020 to 2026, read 2026-11-20).
-var aliasFields = []string{"X-Microsoft-Original-Message-ID", "X-Google-Original-Message-ID"}
+// idFields hold the id of a message, and the one it had before a relay replaced
+// it (public mail of 2020 to 2026, read 2026-11-20).
+var idFields = []string{"Message-ID", "X-Microsoft-Original-Message-ID", "X-Google-Original-Message-ID"}
 
 // maxAliases bounds how many ids one message is known under.
 const maxAliases = 16
@@ -27,7 +27,7 @@ func MessageIDs(m *mailbox.Message) []mailbox.RFCMessageID {
 		}
 	}
 	add(m.RFCMessageID)
-	for _, name := range append([]string{"Message-ID"}, aliasFields...) {
+	for _, name := range idFields {
 		for _, v := range m.Header.Values(name) {
 			for _, id := range mailbox.ParseMessageIDs(v) {
 				add(id)
@@ -67,11 +67,10 @@ func (c citation) names(s *SentMessage) bool {
 // repetitions. Within one field the last id is the nearest.
 func citations(m *mailbox.Message, v mailbox.Verdict) []citation {
 	var all []citation
-	seen := make(map[mailbox.RFCMessageID]bool)
 	add := func(rule, field string, ids ...mailbox.RFCMessageID) {
 		for _, id := range slices.Backward(ids) {
-			if len(all) < maxCited && id != "" && !seen[id] {
-				seen[id] = true
+			known := slices.ContainsFunc(all, func(c citation) bool { return c.id == id })
+			if len(all) < maxCited && id != "" && !known {
 				all = append(all, citation{id: id, rule: rule, field: field})
 			}
 		}

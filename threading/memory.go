@@ -212,14 +212,38 @@ func (x *Memory) Find(ctx context.Context, ref mailbox.Ref, terms ...Term) ([]Se
 	if len(f.list) == 0 {
 		return nil, nil
 	}
+	return f.copies(), nil
+}
+
+// copies returns copies that share nothing with the index. Those of all slices
+// of one kind stand in one array.
+func (f *found) copies() []SentMessage {
+	var ids, recipients, phrases int
+	for _, m := range f.list {
+		ids, recipients, phrases = ids+len(m.IDs), recipients+len(m.Recipients), phrases+len(m.Phrases)
+	}
+	allIDs := make([]mailbox.RFCMessageID, 0, ids)
+	allRecipients := make([]string, 0, recipients)
+	allPhrases := make([]uint64, 0, phrases)
 	out := make([]SentMessage, len(f.list))
 	for i, m := range f.list {
 		out[i] = *m
-		out[i].IDs = slices.Clone(m.IDs)
-		out[i].Recipients = slices.Clone(m.Recipients)
-		out[i].Phrases = slices.Clone(m.Phrases)
+		out[i].IDs = copyInto(&allIDs, m.IDs)
+		out[i].Recipients = copyInto(&allRecipients, m.Recipients)
+		out[i].Phrases = copyInto(&allPhrases, m.Phrases)
 	}
-	return out, nil
+	return out
+}
+
+// copyInto appends list to all, which has the space, and returns that copy. An
+// append to it never reaches the next one.
+func copyInto[T any](all *[]T, list []T) []T {
+	if len(list) == 0 {
+		return list[:0:0]
+	}
+	begin := len(*all)
+	*all = append(*all, list...)
+	return slices.Clip((*all)[begin:])
 }
 
 // Forget implements [Index].

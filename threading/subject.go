@@ -1,6 +1,10 @@
 package threading
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+)
 
 // replyPrefixes are what mail clients put before the subject of an answer or a
 // forward, without the colon, in lower case. Sources: mailer handler/prefixes.go,
@@ -28,7 +32,7 @@ const longestPrefix = 32
 // conversation have the same base subject unless somebody changed it; that two
 // messages have the same proves little.
 func BaseSubject(subject string) (base string, prefixed bool) {
-	base = strings.ToLower(strings.Join(strings.Fields(subject), " "))
+	base = squeeze(subject)
 	for {
 		if rest, ok := cutTag(base); ok {
 			base = rest
@@ -40,6 +44,31 @@ func BaseSubject(subject string) (base string, prefixed bool) {
 		}
 		base, prefixed = rest, true
 	}
+}
+
+// squeeze returns s in lower case with single spaces in place of white space, and
+// none around it.
+func squeeze(s string) string {
+	b := make([]byte, 0, len(s))
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			return strings.ToLower(strings.Join(strings.Fields(s), " "))
+		case c == ' ' || '\t' <= c && c <= '\r':
+			if len(b) > 0 && b[len(b)-1] != ' ' {
+				b = append(b, ' ')
+			}
+			continue
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	if b = bytes.TrimSuffix(b, []byte(" ")); string(b) == s {
+		return s
+	}
+	return string(b)
 }
 
 // cutTag removes one leading "[tag]" if text remains.

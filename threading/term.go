@@ -2,6 +2,7 @@ package threading
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -63,12 +64,22 @@ func (s SentMessage) Terms() []Term {
 	return distinct(terms)
 }
 
+// fewTerms are searched in less time than a map of them is made.
+const fewTerms = 32
+
 // distinct removes repetitions and keeps the order.
 func distinct(terms []Term) []Term {
-	seen := make(map[Term]struct{}, len(terms))
+	var seen map[Term]struct{}
+	if len(terms) > fewTerms {
+		seen = make(map[Term]struct{}, len(terms))
+	}
 	kept := terms[:0]
 	for _, t := range terms {
-		if _, again := seen[t]; !again {
+		if seen == nil {
+			if !slices.Contains(kept, t) {
+				kept = append(kept, t)
+			}
+		} else if _, again := seen[t]; !again {
 			seen[t] = struct{}{}
 			kept = append(kept, t)
 		}

@@ -66,16 +66,20 @@ func FindToken[T ~string](list ...T) string {
 // length and the alphabet of one.
 func keyedTokens(s string) []string {
 	var found []string
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
-	}) {
-		if len(word) != tokenLength {
+	for begin, i := 0, 0; i <= len(s); i++ {
+		if i < len(s) && isWordByte(s[i]) {
 			continue
 		}
-		word = strings.ToLower(word)
-		if strings.Trim(word, tokenAlphabet) == "" {
-			found = append(found, word)
+		if i-begin == tokenLength {
+			if word := strings.ToLower(s[begin:i]); strings.Trim(word, tokenAlphabet) == "" {
+				found = append(found, word)
+			}
 		}
+		begin = i + 1
 	}
 	return found
+}
+
+func isWordByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }

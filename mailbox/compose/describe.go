@@ -40,7 +40,7 @@ func Describe(m *mailbox.Message) {
 	}
 	if v, ok := d.first("Message-ID"); ok {
 		if ids := mailbox.ParseMessageIDs(v); len(ids) > 0 {
-			m.RFCMessageID = ids[0]
+			m.RFCMessageID = mailbox.RFCMessageID(strings.Clone(string(ids[0])))
 		} else if v != "" {
 			d.ws.add(mailbox.WarnHeader, "Message-ID", "there is no id in it")
 		}
