@@ -17,14 +17,17 @@ const maxFields = 1 << 18
 // message itself.
 func (r *reader) readHeader(part string) mailbox.Header {
 	top := part == ""
-	var block []byte
+	var block strings.Builder
+	if top {
+		block.Grow(r.lines.headerSize())
+	}
 	var ended, cut, bareCR bool
 	for {
 		l, ok := r.next()
 		if !ok {
 			break
 		}
-		if l.blank() && (len(block) > 0 || !top) {
+		if l.blank() && (block.Len() > 0 || !top) {
 			ended = true
 			break
 		}
@@ -32,7 +35,7 @@ func (r *reader) readHeader(part string) mailbox.Header {
 			r.warn(mailbox.WarnHeader, part, "the header begins with a blank line")
 			continue
 		}
-		if int64(len(block)+len(l.text)) >= r.opts.MaxHeader {
+		if int64(block.Len()+len(l.text)) >= r.opts.MaxHeader {
 			if top {
 				r.fail(mailbox.Invalid("header", atMost(r.opts.MaxHeader), "is too large"))
 				return nil
@@ -40,9 +43,9 @@ func (r *reader) readHeader(part string) mailbox.Header {
 			cut = true
 			continue
 		}
-		block = append(block, l.text...)
+		block.Write(l.text)
 		if len(l.end) > 0 {
-			block = append(block, '\n')
+			block.WriteByte('\n')
 			bareCR = bareCR || l.end[len(l.end)-1] == '\r'
 		}
 	}
@@ -52,14 +55,14 @@ func (r *reader) readHeader(part string) mailbox.Header {
 	if bareCR {
 		r.warn(mailbox.WarnHeader, part, "a line ends in CR without LF")
 	}
-	s := string(block)
+	s := block.String()
 	n, broken := headerEnd(s, ended)
 	if broken {
 		r.warn(mailbox.WarnHeader, part, "a line is not a header field")
 	}
 	if n < len(s) {
 		r.warn(mailbox.WarnHeader, part, "no blank line ends the header")
-		r.unread(block[n:])
+		r.unread([]byte(s[n:]))
 	}
 	h, complete := parseFields(s[:n])
 	if !complete {
@@ -79,21 +82,25 @@ func headerEnd(s string, ended bool) (n int, broken bool) {
 	before := byte(0) // the last character of the line before
 	for i := 0; i < len(s); {
 		text, next := lineAt(s, i)
+		colon := 0
+		if i == 0 || !isFolded(text) {
+			colon = fieldNameEnd(text)
+		}
 		switch {
 		case isFolded(text) && i > 0:
-		case fieldNameEnd(text) < 0:
+		case colon < 0:
 			if isEnvelope(text) || body < 0 && (before == ';' || before == ',') {
 				broken = true
 			} else if body < 0 {
 				body = i
 			}
 		case body < 0 && (ended || known): // nothing depends on the name
-		case isKnownField(text[:fieldNameEnd(text)]):
+		case isKnownField(text[:colon]):
 			broken = broken || body >= 0
 			body = -1
 			known = true
 		}
-		if trimmed := strings.TrimRight(text, " \t"); trimmed != "" {
+		if trimmed := trimBlanks(text); trimmed != "" {
 			before = trimmed[len(trimmed)-1]
 		}
 		i = next
@@ -130,8 +137,8 @@ func parseFields(s string) (h mailbox.Header, complete bool) {
 			end = after
 		}
 		h = append(h, mailbox.Field{
-			Name:  strings.Trim(text[:colon], " \t"),
-			Value: strings.Trim(unfold(strings.TrimSuffix(s[i+colon+1:end], "\n")), " \t"),
+			Name:  trimBlanks(text[:colon]),
+			Value: trimBlanks(unfold(strings.TrimSuffix(s[i+colon+1:end], "\n"))),
 		})
 		i = end
 	}
@@ -146,7 +153,9 @@ func unfold(s string) string {
 	}
 	var b strings.Builder
 	b.Grow(len(s))
-	for text := range strings.SplitSeq(s, "\n") {
+	for i := 0; i < len(s); {
+		text, next := lineAt(s, i)
+		i = next
 		if isEnvelope(text) {
 			continue
 		}
@@ -166,8 +175,20 @@ func lineAt(s string, i int) (text string, next int) {
 	return s[i:], len(s)
 }
 
-func isFolded(text string) bool {
-	return text != "" && (text[0] == ' ' || text[0] == '\t')
+func isFolded(text string) bool { return text != "" && isSpaceOrTab(text[0]) }
+
+func isSpaceOrTab(c byte) bool { return c == ' ' || c == '\t' }
+
+// trimBlanks is strings.Trim(s, " \t"), which takes longer to begin than most
+// values take to trim.
+func trimBlanks(s string) string {
+	for s != "" && isSpaceOrTab(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && isSpaceOrTab(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // isEnvelope recognises the separator line of mailbox files, which some
@@ -184,7 +205,7 @@ func fieldNameEnd(text string) int {
 	if i < 0 {
 		return -1
 	}
-	name := strings.Trim(text[:i], " \t")
+	name := trimBlanks(text[:i])
 	if name == "" {
 		return -1
 	}
@@ -199,7 +220,7 @@ func fieldNameEnd(text string) int {
 // isKnownField reports whether a name is one that a line of text does not begin
 // with by chance.
 func isKnownField(name string) bool {
-	name = strings.ToLower(strings.Trim(name, " \t"))
+	name = strings.ToLower(trimBlanks(name))
 	switch name {
 	case "from", "to", "cc", "bcc", "subject", "date", "sender", "reply-to", "message-id", "in-reply-to",
 		"references", "received", "return-path", "delivered-to", "mime-version", "thread-index", "thread-topic",

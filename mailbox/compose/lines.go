@@ -143,6 +143,19 @@ func (r *lineReader) buffered() []byte {
 	return r.buf[r.start:r.end]
 }
 
+// headerSize is how long the header is that comes next, as far as the buffer
+// holds it.
+func (r *lineReader) headerSize() int {
+	b := r.buffered()
+	size := len(b)
+	for _, blank := range [...]string{"\n\r\n", "\n\n"} {
+		if i := bytes.Index(b[:size], []byte(blank)); i >= 0 {
+			size = i + len(blank)
+		}
+	}
+	return size
+}
+
 // limitReader fails when the source holds more than max bytes. Its errors are
 // sticky.
 type limitReader struct {
