@@ -49,6 +49,9 @@ func (p *addressParser) parse() []mailbox.Address {
 		p.s = guess([]byte(p.s))
 		p.code = mailbox.WarnCharset
 	}
+	if n := strings.Count(p.s, "@"); n > 1 {
+		p.list = make([]mailbox.Address, 0, min(n, 64))
+	}
 	glued := false
 	for p.s != "" && !p.cut {
 		c := p.s[0]
@@ -81,6 +84,9 @@ func (p *addressParser) parse() []mailbox.Address {
 	}
 	p.finish(false)
 	p.keepLost()
+	if len(p.list) == 0 {
+		return nil
+	}
 	return p.list
 }
 
@@ -159,7 +165,7 @@ func (p *addressParser) readAtom(glued bool) {
 func atomEnd(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch c := s[i]; {
-		case c <= ' ' || c == 0x7f || strings.IndexByte(`,;:()<>"`, c) >= 0:
+		case endsAtom(c):
 			return i
 		case c == '=' && i+1 < len(s) && s[i+1] == '?':
 			return i
@@ -170,6 +176,14 @@ func atomEnd(s string) int {
 		}
 	}
 	return len(s)
+}
+
+func endsAtom(c byte) bool {
+	switch c {
+	case ',', ';', ':', '(', ')', '<', '>', '"', 0x7f:
+		return true
+	}
+	return c <= ' '
 }
 
 // readAngle reads "<local@domain>", with or without an obsolete route.
@@ -293,10 +307,26 @@ func (p *addressParser) add(name, address string) {
 		p.cut = true
 		return
 	}
-	if !strings.Contains(address, "@") || strings.ContainsAny(address, " ,:;<>()") && !strings.ContainsAny(address, `"[`) {
+	if !isCommon(address) && (!strings.Contains(address, "@") || strings.ContainsAny(address, " ,:;<>()") && !strings.ContainsAny(address, `"[`)) {
 		p.damaged = true
 	}
 	p.list = append(p.list, mailbox.Address{Name: name, Address: address})
+}
+
+// isCommon reports whether an address consists of what nearly all consist of:
+// then there is nothing to repair.
+func isCommon(address string) bool {
+	at := false
+	for i := range len(address) {
+		switch c := address[i]; {
+		case isLetter(c), isDigit(c), c == '.', c == '-', c == '_', c == '+':
+		case c == '@':
+			at = true
+		default:
+			return false
+		}
+	}
+	return at
 }
 
 // splitAddress finds the address among words that no brackets order:
@@ -341,10 +371,18 @@ func (p *addressParser) splitAddress() (address, name string) {
 
 // phrase joins the words of a display name and decodes it.
 func (p *addressParser) phrase(words []addressWord) string {
-	if len(words) == 0 {
+	switch len(words) {
+	case 0:
 		return ""
+	case 1:
+		return p.decode(strings.Clone(words[0].text))
+	}
+	size := 0
+	for _, w := range words {
+		size += len(w.text) + 1
 	}
 	var b strings.Builder
+	b.Grow(size)
 	for i, w := range words {
 		if i > 0 && !w.glued {
 			b.WriteByte(' ')
@@ -364,6 +402,9 @@ func (p *addressParser) decode(s string) string {
 
 // cleanAddress removes what does not belong to an addr-spec.
 func (p *addressParser) cleanAddress(s string) string {
+	if isCommon(s) {
+		return strings.Clone(s)
+	}
 	clean := strings.TrimSpace(s)
 	if i := strings.IndexByte(clean, '('); i >= 0 && !strings.Contains(clean, `"`) {
 		clean = clean[:i]

@@ -29,7 +29,7 @@ func Describe(m *mailbox.Message) {
 	d.addresses("Cc", &m.Cc, true)
 	d.addresses("Bcc", &m.Bcc, true)
 	if v, ok := d.first("Subject"); ok {
-		m.Subject = strings.TrimSpace(d.text("Subject", v))
+		m.Subject = strings.Clone(strings.TrimSpace(d.text("Subject", v)))
 	}
 	if v, ok := d.first("Date"); ok {
 		if m.Date, ok = parseDate(v); !ok {
@@ -93,7 +93,11 @@ func (d *describer) addresses(name string, list *[]mailbox.Address, merge bool) 
 	*list = nil
 	for _, v := range vs {
 		p := addressParser{s: v, charset: d.charset}
-		*list = append(*list, p.parse()...)
+		if more := p.parse(); *list == nil {
+			*list = more
+		} else {
+			*list = append(*list, more...)
+		}
 		if p.damaged {
 			d.ws.add(mailbox.WarnAddress, name, "the address list is malformed")
 		}

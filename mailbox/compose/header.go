@@ -55,17 +55,25 @@ func (r *reader) readHeader(part string) mailbox.Header {
 	if bareCR {
 		r.warn(mailbox.WarnHeader, part, "a line ends in CR without LF")
 	}
-	s := block.String()
-	n, broken := headerEnd(s, ended)
-	if broken {
-		r.warn(mailbox.WarnHeader, part, "a line is not a header field")
+	return r.fields(block.String(), ended, part)
+}
+
+// fields splits what was read of a header into its fields, and puts back what
+// turns out to be the body. ended tells that a blank line follows.
+func (r *reader) fields(s string, ended bool, part string) mailbox.Header {
+	h, whole, clean := parseFields(s)
+	if !ended || !clean {
+		n, broken := headerEnd(s, ended)
+		if broken {
+			r.warn(mailbox.WarnHeader, part, "a line is not a header field")
+		}
+		if n < len(s) {
+			r.warn(mailbox.WarnHeader, part, "no blank line ends the header")
+			r.unread([]byte(s[n:]))
+			h, whole, _ = parseFields(s[:n])
+		}
 	}
-	if n < len(s) {
-		r.warn(mailbox.WarnHeader, part, "no blank line ends the header")
-		r.unread([]byte(s[n:]))
-	}
-	h, complete := parseFields(s[:n])
-	if !complete {
+	if !whole {
 		r.warn(mailbox.WarnTruncated, part, "too many header fields")
 	}
 	return h
@@ -82,20 +90,16 @@ func headerEnd(s string, ended bool) (n int, broken bool) {
 	before := byte(0) // the last character of the line before
 	for i := 0; i < len(s); {
 		text, next := lineAt(s, i)
-		colon := 0
-		if i == 0 || !isFolded(text) {
-			colon = fieldNameEnd(text)
-		}
 		switch {
 		case isFolded(text) && i > 0:
-		case colon < 0:
+		case fieldNameEnd(text) < 0:
 			if isEnvelope(text) || body < 0 && (before == ';' || before == ',') {
 				broken = true
 			} else if body < 0 {
 				body = i
 			}
 		case body < 0 && (ended || known): // nothing depends on the name
-		case isKnownField(text[:colon]):
+		case isKnownField(text[:fieldNameEnd(text)]):
 			broken = broken || body >= 0
 			body = -1
 			known = true
@@ -115,34 +119,40 @@ func headerEnd(s string, ended bool) (n int, broken bool) {
 	}
 }
 
-// parseFields splits a header into unfolded fields.
-func parseFields(s string) (h mailbox.Header, complete bool) {
+// parseFields splits a header into unfolded fields. What stands in front of the
+// first one belongs to nothing. It reports whether it kept all of them, and
+// whether every line is one or a folded part of one.
+func parseFields(s string) (h mailbox.Header, whole, clean bool) {
 	h = make(mailbox.Header, 0, min(strings.Count(s, "\n")+1, maxFields))
+	var name string
+	begin := -1 // of the value whose lines are being read
+	clean = true
 	for i := 0; i < len(s); {
 		text, next := lineAt(s, i)
-		colon := fieldNameEnd(text)
-		if colon < 0 {
-			i = next // what stands in front of the first field belongs to nothing
-			continue
+		colon := -1
+		if begin < 0 || !isFolded(text) {
+			colon = fieldNameEnd(text)
+			clean = clean && colon >= 0
 		}
-		if len(h) == maxFields {
-			return h, false
-		}
-		end := next
-		for end < len(s) {
-			more, after := lineAt(s, end)
-			if !isFolded(more) && fieldNameEnd(more) >= 0 {
-				break
+		if colon >= 0 {
+			if begin >= 0 {
+				h = append(h, mailbox.Field{Name: name, Value: fieldValue(s[begin:i])})
 			}
-			end = after
+			if len(h) == maxFields {
+				return h, false, false
+			}
+			name, begin = trimBlanks(text[:colon]), i+colon+1
 		}
-		h = append(h, mailbox.Field{
-			Name:  trimBlanks(text[:colon]),
-			Value: trimBlanks(unfold(strings.TrimSuffix(s[i+colon+1:end], "\n"))),
-		})
-		i = end
+		i = next
 	}
-	return h, true
+	if begin >= 0 {
+		h = append(h, mailbox.Field{Name: name, Value: fieldValue(s[begin:])})
+	}
+	return h, true, clean
+}
+
+func fieldValue(lines string) string {
+	return trimBlanks(unfold(strings.TrimSuffix(lines, "\n")))
 }
 
 // unfold removes the line breaks of a field. The white space behind them is
@@ -194,7 +204,10 @@ func trimBlanks(s string) string {
 // isEnvelope recognises the separator line of mailbox files, which some
 // programs leave or put at the top of a header.
 func isEnvelope(text string) bool {
-	return strings.HasPrefix(strings.TrimLeft(text, ">"), "From ")
+	for text != "" && text[0] == '>' {
+		text = text[1:]
+	}
+	return strings.HasPrefix(text, "From ")
 }
 
 // fieldNameEnd returns where the colon behind a field name stands, or -1 if the

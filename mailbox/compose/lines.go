@@ -147,13 +147,14 @@ func (r *lineReader) buffered() []byte {
 // holds it.
 func (r *lineReader) headerSize() int {
 	b := r.buffered()
-	size := len(b)
-	for _, blank := range [...]string{"\n\r\n", "\n\n"} {
-		if i := bytes.Index(b[:size], []byte(blank)); i >= 0 {
-			size = i + len(blank)
-		}
+	blank := []byte("\n\n")
+	if i := bytes.IndexByte(b, '\n'); i > 0 && b[i-1] == '\r' {
+		blank = []byte("\n\r\n")
 	}
-	return size
+	if i := bytes.Index(b, blank); i >= 0 {
+		return i + 1
+	}
+	return len(b)
 }
 
 // limitReader fails when the source holds more than max bytes. Its errors are

@@ -117,7 +117,7 @@ func (ps params) text(name string) (string, bool) {
 	}
 	v, _ := ps.get(name)
 	text, code := decodeHeader(v, "")
-	return text, code == ""
+	return strings.Clone(text), code == ""
 }
 
 // continued puts a parameter together that was split into name*0, name*1 and

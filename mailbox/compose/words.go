@@ -12,10 +12,10 @@ import (
 // (RFC 2047), also such that stand where they may not, are split in the middle
 // of a character or hold spaces, and raw 8-bit text. hint is the charset to try
 // for the latter. Control characters become spaces. The code tells of a repair;
-// it is empty if there was none.
+// it is empty if there was none. The text may be s itself.
 func decodeHeader(s, hint string) (string, mailbox.WarningCode) {
 	if !strings.Contains(s, "=?") && isPlain(s) {
-		return strings.Clone(s), ""
+		return s, ""
 	}
 	d := wordDecoder{hint: hint}
 	d.decode(s)
