@@ -49,8 +49,11 @@ func (h Header) Has(name string) bool {
 	return false
 }
 
+// is compares names. Most differ in length or in their last letter, which is
+// seen at once.
 func (f *Field) is(name string) bool {
-	return len(f.Name) == len(name) && strings.EqualFold(f.Name, name)
+	n := len(name)
+	return len(f.Name) == n && (n == 0 || (f.Name[n-1]^name[n-1])&^0x20 == 0) && strings.EqualFold(f.Name, name)
 }
 
 // maxIDs bounds how many ids ParseMessageIDs returns. RFC 5322 sets no limit;

@@ -50,6 +50,7 @@ func BenchmarkMatch(b *testing.B) {
 				b.Skip("takes about 1 GB of memory")
 			}
 			matcher := &threading.Matcher{Index: filled(b, n)}
+			runtime.GC()
 			var replies, inThread []*mailbox.Message
 			for i := 0; i < n; i += n / 1000 {
 				s := sentMessage(i)

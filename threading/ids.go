@@ -66,7 +66,7 @@ func (c citation) names(s *SentMessage) bool {
 // citations returns what a message cites, strongest evidence first, without
 // repetitions. Within one field the last id is the nearest.
 func citations(m *mailbox.Message, v mailbox.Verdict) []citation {
-	var all []citation
+	all := make([]citation, 0, 4)
 	add := func(rule, field string, ids ...mailbox.RFCMessageID) {
 		for _, id := range slices.Backward(ids) {
 			known := slices.ContainsFunc(all, func(c citation) bool { return c.id == id })

@@ -125,6 +125,7 @@ type Index interface {
 	// Find returns the messages that have one of the terms, each once, in the
 	// order of the terms; those that share a term newest first (by At, then by
 	// Key), at most MaxPerTerm of them. None found is an empty result, no error.
+	// What the slices of a message hold may be shared: nobody changes it.
 	Find(ctx context.Context, ref mailbox.Ref, terms ...Term) ([]SentMessage, error)
 	// Forget removes what was sent from the mailbox before a time, and returns
 	// how many messages that were. Messages without a time are the oldest.

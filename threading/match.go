@@ -92,8 +92,10 @@ func (x *Matcher) Match(ctx context.Context, ref mailbox.Ref, m *mailbox.Message
 		if err != nil {
 			return mailbox.Match{}, indexError(ref, err)
 		}
-		if slices.ContainsFunc(sent, func(s SentMessage) bool { return shareID(s.IDs, own) }) {
-			return mailbox.Match{}, nil
+		for i := range sent {
+			if shareID(sent[i].IDs, own) {
+				return mailbox.Match{}, nil
+			}
 		}
 		if match := a.byCitation(cited, sent); match.Level != mailbox.LevelNone {
 			return match, nil
@@ -220,6 +222,7 @@ func (f *linking) note(rule, detail string) {
 func (a *answer) link(s *SentMessage, recipient string) linking {
 	match := linking{mailbox.Match{
 		Key: s.Key, Thread: s.Thread, Recipient: recipient, OtherSender: recipient == "" && !a.report(),
+		Evidence: make([]mailbox.Evidence, 0, 4),
 	}}
 	if len(s.IDs) > 0 {
 		match.RFCMessageID = s.IDs[0]

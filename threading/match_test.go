@@ -454,6 +454,31 @@ func TestMatchDecodedFields(t *testing.T) {
 	}
 }
 
+// An id that is a part of somebody's address is an id.
+func TestMatchTakesNoPartsForAddresses(t *testing.T) {
+	t.Parallel()
+	index := threading.NewMemory()
+	for _, id := range []mailbox.RFCMessageID{"en@example.org", "ben@example.or", "ben@example.org"} {
+		if err := index.Add(t.Context(), threading.SentMessage{Ref: ref, Key: string(id), IDs: []mailbox.RFCMessageID{id}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, want := range map[string]string{
+		"en@example.org": "en@example.org", "ben@example.or": "ben@example.or", "ben@example.org": "", "Ben@Example.Org": "",
+	} {
+		for _, from := range []string{"ben@example.org", "Ben <ben@example.org>", `"cleo@example.org" <a@x>, ben@example.org;`} {
+			m := header("To: ann@example.com", "From: "+from, "In-Reply-To: <"+id+">")
+			got, err := (&threading.Matcher{Index: index}).Match(t.Context(), ref, m, threading.Classify(m))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Key != want {
+				t.Errorf("%s in an answer from %s: %q, want %q", id, from, got.Key, want)
+			}
+		}
+	}
+}
+
 // Of a long thread the nearest ancestors are looked up, in one call.
 func TestMatchBoundsLookups(t *testing.T) {
 	t.Parallel()
@@ -473,6 +498,29 @@ func TestMatchBoundsLookups(t *testing.T) {
 	}
 	if counted.calls != 1 || counted.terms > 300 {
 		t.Errorf("%d lookups of %d terms, want one of at most 300", counted.calls, counted.terms)
+	}
+}
+
+// An id that is repeated leaves room for the others.
+func TestMatchCountsAnIDOnce(t *testing.T) {
+	t.Parallel()
+	m := header("From: ben.reader@gmail.com", "Subject: Re: Offer", "References: <written@example.com>"+strings.Repeat(" <unknown@example.net>", 300))
+	got, err := (&threading.Matcher{Index: offers(t)}).Match(t.Context(), ref, m, threading.Classify(m))
+	if err != nil || got.Key != "gmail" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestTermsAreDistinct(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2, 100} {
+		s := threading.SentMessage{}
+		for i := range n {
+			s.Recipients = append(s.Recipients, fmt.Sprintf("%d@example.org", i))
+		}
+		if terms := s.Terms(); len(terms) != n+1 {
+			t.Errorf("%d terms of %d recipients in one domain", len(terms), n)
+		}
 	}
 }
 

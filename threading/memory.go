@@ -87,7 +87,20 @@ func (b *memoryBox) compact(m SentMessage) *SentMessage {
 	for s := range m.texts() {
 		*s, text = text[:len(*s)], text[len(*s):]
 	}
-	return &m
+	// Nearly all have one id and one recipient: beside the rest, they are there
+	// when it is.
+	kept := &struct {
+		SentMessage
+		id [1]mailbox.RFCMessageID
+		to [1]string
+	}{SentMessage: m}
+	if copy(kept.id[:], m.IDs) == len(m.IDs) {
+		kept.IDs = kept.id[:len(m.IDs)]
+	}
+	if copy(kept.to[:], m.Recipients) == len(m.Recipients) {
+		kept.Recipients = kept.to[:len(m.Recipients)]
+	}
+	return &kept.SentMessage
 }
 
 // texts ranges over the text of a message, but for its Ref.
@@ -212,38 +225,11 @@ func (x *Memory) Find(ctx context.Context, ref mailbox.Ref, terms ...Term) ([]Se
 	if len(f.list) == 0 {
 		return nil, nil
 	}
-	return f.copies(), nil
-}
-
-// copies returns copies that share nothing with the index. Those of all slices
-// of one kind stand in one array.
-func (f *found) copies() []SentMessage {
-	var ids, recipients, phrases int
-	for _, m := range f.list {
-		ids, recipients, phrases = ids+len(m.IDs), recipients+len(m.Recipients), phrases+len(m.Phrases)
-	}
-	allIDs := make([]mailbox.RFCMessageID, 0, ids)
-	allRecipients := make([]string, 0, recipients)
-	allPhrases := make([]uint64, 0, phrases)
 	out := make([]SentMessage, len(f.list))
 	for i, m := range f.list {
 		out[i] = *m
-		out[i].IDs = copyInto(&allIDs, m.IDs)
-		out[i].Recipients = copyInto(&allRecipients, m.Recipients)
-		out[i].Phrases = copyInto(&allPhrases, m.Phrases)
 	}
-	return out
-}
-
-// copyInto appends list to all, which has the space, and returns that copy. An
-// append to it never reaches the next one.
-func copyInto[T any](all *[]T, list []T) []T {
-	if len(list) == 0 {
-		return list[:0:0]
-	}
-	begin := len(*all)
-	*all = append(*all, list...)
-	return slices.Clip((*all)[begin:])
+	return out, nil
 }
 
 // Forget implements [Index].

@@ -238,7 +238,7 @@ func authors(m *mailbox.Message) []string {
 	if len(m.From) == 0 {
 		return addresses(field(m, "From"))
 	}
-	all := make([]string, 0, len(m.From))
+	all := make([]string, 0, len(m.From)+2) // senders adds some
 	for _, a := range m.From {
 		all = append(all, a.Address)
 	}

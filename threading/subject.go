@@ -1,7 +1,6 @@
 package threading
 
 import (
-	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -49,26 +48,27 @@ func BaseSubject(subject string) (base string, prefixed bool) {
 // squeeze returns s in lower case with single spaces in place of white space, and
 // none around it.
 func squeeze(s string) string {
-	b := make([]byte, 0, len(s))
+	var b strings.Builder
+	b.Grow(len(s))
+	space := false
 	for i := range len(s) {
 		c := s[i]
 		switch {
 		case c >= utf8.RuneSelf:
 			return strings.ToLower(strings.Join(strings.Fields(s), " "))
 		case c == ' ' || '\t' <= c && c <= '\r':
-			if len(b) > 0 && b[len(b)-1] != ' ' {
-				b = append(b, ' ')
-			}
+			space = b.Len() > 0
 			continue
 		case 'A' <= c && c <= 'Z':
 			c += 'a' - 'A'
 		}
-		b = append(b, c)
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		b.WriteByte(c)
 	}
-	if b = bytes.TrimSuffix(b, []byte(" ")); string(b) == s {
-		return s
-	}
-	return string(b)
+	return b.String()
 }
 
 // cutTag removes one leading "[tag]" if text remains.

@@ -61,6 +61,8 @@ func TestFindToken(t *testing.T) {
 		{[]string{"ann@example.com", ""}, ""},
 		{[]string{"x@example.com", token + ".1@example.com"}, token},
 		{[]string{"ann+" + strings.ToUpper(token) + "@example.com"}, token},
+		{[]string{token}, token},
+		{[]string{"a@example." + token}, token},
 		{[]string{token + "a@example.com", token[1:] + "@example.com", "0" + token[1:] + "@example.com"}, ""},
 	} {
 		if got := threading.FindToken(tt.list...); got != tt.want {

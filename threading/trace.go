@@ -39,14 +39,21 @@ type trace struct {
 
 // byTraces takes the message that most speaks for.
 func (a *answer) byTraces(sent []SentMessage) mailbox.Match {
-	slices.SortStableFunc(sent, func(x, y SentMessage) int {
+	newest := make([]*SentMessage, len(sent))
+	for i := range sent {
+		newest[i] = &sent[i]
+	}
+	slices.SortStableFunc(newest, func(x, y *SentMessage) int {
 		return cmp.Or(y.At.Compare(x.At), strings.Compare(x.Key, y.Key))
 	})
 	traces := make([]trace, 0, len(sent))
 	subjects, recent := 0, 0
-	common := commonPhrases(sent)
-	for i := range sent {
-		t := a.trace(&sent[i], common)
+	var common []uint64
+	if len(a.quoted) > 0 {
+		common = commonPhrases(sent)
+	}
+	for _, s := range newest {
+		t := a.trace(s, common)
 		if t.timed && t.age < -clockSkew {
 			continue // sent later
 		}
@@ -142,11 +149,13 @@ func commonPhrases(sent []SentMessage) []uint64 {
 
 func (a *answer) trace(s *SentMessage, common []uint64) trace {
 	t := trace{sent: s, recipient: a.recipient(s), dated: a.dated(s)}
-	own := slices.DeleteFunc(s.Phrases, func(p uint64) bool {
-		_, found := slices.BinarySearch(common, p)
-		return found
-	})
-	t.hits = SharedFingerprints(a.quoted, own)
+	if len(a.quoted) > 0 {
+		own := slices.DeleteFunc(slices.Clone(s.Phrases), func(p uint64) bool {
+			_, found := slices.BinarySearch(common, p)
+			return found
+		})
+		t.hits = SharedFingerprints(a.quoted, own)
+	}
 	t.near = t.recipient == "" && a.near(s)
 	t.timed = !a.at.IsZero() && !s.At.IsZero()
 	t.age = a.at.Sub(s.At)

@@ -2,6 +2,8 @@ package threading_test
 
 import (
 	"encoding/base64"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -243,5 +245,41 @@ func TestMatchNamesThreadAndRecipient(t *testing.T) {
 		if got.Recipient != tt.recipient || got.Thread != "thread-g" || got.OtherSender != (tt.recipient == "") {
 			t.Errorf("from %s: got %+v", tt.from, got)
 		}
+	}
+}
+
+// What an index gives may be what it holds.
+func TestMatchChangesNothingThatItFinds(t *testing.T) {
+	t.Parallel()
+	index := threading.NewMemory()
+	for i := range 4 {
+		if err := index.Add(t.Context(), threading.SentMessage{
+			Ref: ref, Key: fmt.Sprint(i), IDs: []mailbox.RFCMessageID{"b@x", "a@x"}, Recipients: []string{"ben@example.org", "ann@example.org"},
+			Subject: "News", At: noon.Add(time.Duration(i%3) * time.Minute), Phrases: threading.Phrases(letter),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	find := func() []threading.SentMessage {
+		found, err := index.Find(t.Context(), ref, threading.RecipientTerm("ben@example.org"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	want := find()
+	for i := range want {
+		s := &want[i]
+		s.IDs, s.Recipients, s.Phrases = slices.Clone(s.IDs), slices.Clone(s.Recipients), slices.Clone(s.Phrases)
+	}
+	m := header("From: ben@example.org", "Subject: Re: News", "To: ann@example.org")
+	m.Body = &mailbox.Body{Text: "Yes.\n\n" + quoted(letter)}
+	m.ReceivedAt = noon.Add(time.Hour)
+	got, err := (&threading.Matcher{Index: index}).Match(t.Context(), ref, m, mailbox.Verdict{Kind: mailbox.KindHuman})
+	if err != nil || got.Level == mailbox.LevelNone {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if diff := cmp.Diff(want, find()); diff != "" {
+		t.Errorf("in the index (-before +after):\n%s", diff)
 	}
 }

@@ -39,7 +39,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) threading.Index) {
 		{"takes messages without a time for the oldest", testNoTime},
 		{"never crosses tenant or mailbox", testTenants},
 		{"refuses a message without mailbox or key", testInvalid},
-		{"shares no memory with the caller", testCopies},
+		{"keeps nothing of the caller's slices", testCopies},
 		{"keeps concurrent additions", testConcurrent},
 		{"adds, finds and forgets at once", testConcurrentForget},
 		{"obeys a cancelled context", testCancelled},
