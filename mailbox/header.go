@@ -49,11 +49,12 @@ func (h Header) Has(name string) bool {
 	return false
 }
 
-// is compares names. Most differ in length or in their last letter, which is
-// seen at once.
-func (f *Field) is(name string) bool {
-	n := len(name)
-	return len(f.Name) == n && (n == 0 || (f.Name[n-1]^name[n-1])&^0x20 == 0) && strings.EqualFold(f.Name, name)
+func (f *Field) is(name string) bool { return len(f.Name) == len(name) && sameName(f.Name, name) }
+
+// sameName compares names of one length. Most differ in their last letter.
+func sameName(a, b string) bool {
+	last := len(a) - 1
+	return last < 0 || (a[last]^b[last])&^0x20 == 0 && strings.EqualFold(a, b)
 }
 
 // maxIDs bounds how many ids ParseMessageIDs returns. RFC 5322 sets no limit;

@@ -1,6 +1,7 @@
 package threading
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/mailtether/mailtether/mailbox"
@@ -9,11 +10,14 @@ import (
 // fieldRule says what a header field proves about an automatic answer.
 type fieldRule struct {
 	level mailbox.Level
-	rule  string
+	rule  string // empty if it proves nothing
 	sub   string
 	// means tells whether a value in lower case counts; nil takes any value but
 	// a denial.
 	means func(value string) bool
+	// desk tells whether it is the value, in lower case, of a help desk; nil if
+	// help desks do not use the field.
+	desk func(value string) bool
 }
 
 func holds(words ...string) func(string) bool {
@@ -63,17 +67,13 @@ var fieldRules = map[string]fieldRule{
 	"x-apple-action":                         {level: mailbox.LevelCertain, rule: "apple_vacation", sub: SubVacation, means: holds("vacation")},
 	"x-post-messageclass":                    {level: mailbox.LevelHigh, rule: "x_autoreply", means: holds("autoresponder")},
 	"delivered-to":                           {level: mailbox.LevelHigh, rule: "x_autoreply", means: is("autoresponder")},
-	"x-mailer":                               {level: mailbox.LevelHigh, rule: "x_autoreply", means: holds("autorespon", "auto-respon", "autoreply", "vacation")},
-	"message-id":                             {level: mailbox.LevelHigh, rule: "sieve_vacation", sub: SubVacation, means: holds("<cmu-sieve-", "<dovecot-sieve-")},
+	"x-mailer":                               {level: mailbox.LevelHigh, rule: "x_autoreply", means: holds("autorespon", "auto-respon", "autoreply", "vacation"), desk: deskMailer},
+	"message-id":                             {level: mailbox.LevelHigh, rule: "sieve_vacation", sub: SubVacation, means: holds("<cmu-sieve-", "<dovecot-sieve-"), desk: holds("@zendesk.com", "freshdesk.com>", "atlassian.jira", ".frontapp.com>", "<rt-")},
+	"x-powered-by":                           {desk: holds("otrs", "znuny")},
+	"x-managed-by":                           {desk: holds("rt")},
 }
 
-// deskValues are what help desks put into fields that others use as well.
-var deskValues = map[string]func(string) bool{
-	"x-mailer":     holds("zendesk", "otrs", "znuny", "osticket", "kayako", "help scout", "helpscout", "freshdesk", "helpdesk", "service desk"),
-	"x-powered-by": holds("otrs", "znuny"),
-	"x-managed-by": holds("rt"),
-	"message-id":   holds("@zendesk.com", "freshdesk.com>", "atlassian.jira", ".frontapp.com>", "<rt-"),
-}
+var deskMailer = holds("zendesk", "otrs", "znuny", "osticket", "kayako", "help scout", "helpscout", "freshdesk", "helpdesk", "service desk")
 
 // automaticFields tallies the fields that only machines set, and returns what
 // they refine the kind to.
@@ -85,15 +85,13 @@ func (s *signs) automaticFields(t *tally) (sub string) {
 			continue
 		}
 		r, known := fieldRules[string(name)]
-		desk := deskValues[string(name)]
-		if !s.desk && (desk != nil && desk(lowerValue(f.Value)) || isDeskField(string(name))) {
-			s.desk = true
-		}
+		s.desk = s.desk || isDeskField(name)
 		if !known {
 			continue
 		}
 		value := lowerValue(f.Value)
-		if r.means == nil && (value == "no" || value == "false" || value == "0") || r.means != nil && !r.means(value) {
+		s.desk = s.desk || r.desk != nil && r.desk(value)
+		if r.rule == "" || r.means == nil && (value == "no" || value == "false" || value == "0") || r.means != nil && !r.means(value) {
 			continue
 		}
 		if sub == "" {
@@ -106,12 +104,12 @@ func (s *signs) automaticFields(t *tally) (sub string) {
 
 func lowerValue(v string) string { return strings.ToLower(strings.TrimSpace(clip(v))) }
 
-func isDeskField(name string) bool {
-	if len(name) < 5 || !strings.HasPrefix(name, "rt-") && (name[:2] != "x-" || strings.IndexByte("zfjsorhik", name[2]) < 0) {
+func isDeskField(name []byte) bool {
+	if len(name) < 5 || string(name[:3]) != "rt-" && (string(name[:2]) != "x-" || strings.IndexByte("zfjsorhik", name[2]) < 0) {
 		return false
 	}
 	for _, prefix := range deskFields {
-		if strings.HasPrefix(name, prefix) {
+		if bytes.HasPrefix(name, []byte(prefix)) {
 			return true
 		}
 	}
