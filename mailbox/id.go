@@ -1,9 +1,6 @@
 package mailbox
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // TenantID names a customer of the host application. Every stored record
 // carries one, and no query crosses it. A host with a single tenant picks any
@@ -40,8 +37,11 @@ func validateID(field, v string) error {
 		return Invalid(field, "1 to 255 bytes", "is too long")
 	case !utf8.ValidString(v):
 		return Invalid(field, "valid UTF-8", "is not")
-	case strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return Invalid(field, "no control characters", "contains a control character")
+	}
+	for i := range len(v) {
+		if v[i] < ' ' || v[i] == 0x7f {
+			return Invalid(field, "no control characters", "contains a control character")
+		}
 	}
 	return nil
 }

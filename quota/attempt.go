@@ -113,6 +113,9 @@ func (a *attempt) addGroups(r *SendRequest) error {
 }
 
 func (a *attempt) addGroup(l Log, recipients int) error {
+	if len(l.Name) > maxName {
+		return mailbox.Invalid("domain", fmt.Sprintf("at most %d bytes", maxName), "is too long")
+	}
 	limits, err := a.sends.groupLimitsOf(l)
 	if err != nil {
 		return err

@@ -2,7 +2,9 @@ package quota_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -414,5 +416,26 @@ func TestRefusedRetriesKeepTheirPlacesInGroups(t *testing.T) {
 	}
 	if _, d := reserve(t, s, from("other", "", "2")); !d.Allowed || d.Remaining != 0 {
 		t.Error("after two messages of three:", d)
+	}
+}
+
+// A domain that no store could take is refused, whatever the limits.
+func TestLongDomainsAreRefused(t *testing.T) {
+	t.Parallel()
+	long := "a@" + strings.Repeat("x", 252) + ".org"
+	now := vienna(t, "2026-06-10 10:00:00")
+	for name, c := range map[string]quota.SendsConfig{
+		"no limits":             {},
+		"of the domain":         {Domain: quota.GroupLimits{Messages: 3}},
+		"of recipients' domain": {RecipientDomain: quota.GroupLimits{Messages: 3}},
+	} {
+		s := governor(t, c, quota.SendLimits{Messages: 50}, &now)
+		r := from("box", long, "k")
+		if name == "of recipients' domain" {
+			r = from("box", "", "k", long)
+		}
+		if _, _, err := s.Reserve(t.Context(), r); !errors.Is(err, mailbox.ClassInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

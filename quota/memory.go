@@ -34,17 +34,17 @@ func NewMemory() *Memory {
 
 // Decide implements [Store].
 func (m *Memory) Decide(ctx context.Context, a Ask) (answer Answer, err error) {
+	if err := a.Validate(); err != nil {
+		return Answer{}, err
+	}
 	err = m.decide(ctx, &a, &answer)
 	return answer, err
 }
 
-// decide is Decide without copies of what is asked and answered: most of a
-// decision's time would be theirs.
+// decide is Decide for an Ask that is valid, without copies of it and of the
+// answer: a good part of a decision's time would be theirs.
 func (m *Memory) decide(ctx context.Context, a *Ask, answer *Answer) error {
 	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := a.Validate(); err != nil {
 		return err
 	}
 	m.mu.Lock()
