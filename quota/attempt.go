@@ -193,7 +193,7 @@ func (a *attempt) undo(ctx context.Context) error {
 		p.entered = false
 		// Also when ctx is over: the place would be lost for a day.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-		err := a.sends.try(ctx, func(ctx context.Context, s Store) error { return s.Remove(ctx, p.ask.Log, p.ask.Key) })
+		err := a.sends.remove(ctx, p.ask.Log, p.ask.Key)
 		cancel()
 		if err != nil {
 			failed = err

@@ -86,30 +86,62 @@ func (s *Sends) call(ctx context.Context, f func(context.Context, Store) error) 
 	return s.down.watch(ctx, decisionTimeout, func(ctx context.Context) error { return f(ctx, s.store) })
 }
 
-// try asks the store, and in its place the fallback, if there is one.
-func (s *Sends) try(ctx context.Context, f func(context.Context, Store) error) error {
-	if s.fallback != nil && s.down.rests() {
-		return f(ctx, s.fallback)
+// try takes a step about one log at the store, which is told first what it has
+// missed. It reports false if the store fails and there is something to stand in
+// for it.
+func (s *Sends) try(ctx context.Context, l Log, f func(context.Context, Store) error) (done bool, err error) {
+	if s.local == nil {
+		return true, s.call(ctx, f)
 	}
-	err := s.call(ctx, f)
-	if err != nil && s.fallback != nil && mailbox.ClassOf(err) != mailbox.ClassInvalid && ctx.Err() == nil {
-		return f(ctx, s.fallback)
+	if s.down.rests() || !s.catchUp(ctx, l) {
+		return false, ctx.Err()
 	}
-	return err
+	err = s.call(ctx, f)
+	if err != nil && mailbox.ClassOf(err) != mailbox.ClassInvalid && ctx.Err() == nil {
+		return false, nil
+	}
+	return true, err
 }
 
-// ask asks the store for a decision. The fallback has no states: it takes the
-// one that the windows were made from.
+// ask asks for a decision.
 func (s *Sends) ask(ctx context.Context, a *Ask, answer *Answer) error {
 	if s.memory != nil {
 		return s.memory.decide(ctx, a, answer)
 	}
-	return s.try(ctx, func(ctx context.Context, st Store) (err error) {
-		a := *a
-		if st == Store(s.fallback) {
-			a.Version = 0
-		}
-		*answer, err = st.Decide(ctx, a)
+	done, err := s.try(ctx, a.Log, func(ctx context.Context, st Store) (err error) {
+		*answer, err = st.Decide(ctx, *a)
 		return err
 	})
+	switch {
+	case err != nil:
+		return err
+	case !done:
+		return s.local.ask(ctx, *a, answer)
+	case s.local != nil && answer.Allowed && !a.DryRun:
+		e := a.Entry
+		e.At = answer.At
+		s.local.mirror(e)
+	}
+	return nil
+}
+
+// settle tells that the message of an entry went out, or may have.
+func (s *Sends) settle(ctx context.Context, e Entry) error {
+	done, err := s.try(ctx, e.Log, func(ctx context.Context, st Store) error { return st.Settle(ctx, e) })
+	if err != nil || s.local == nil {
+		return err
+	}
+	if e.At.IsZero() {
+		e.At = s.clock()
+	}
+	return s.local.settle(ctx, e, !done)
+}
+
+// remove takes an entry out.
+func (s *Sends) remove(ctx context.Context, l Log, key string) error {
+	done, err := s.try(ctx, l, func(ctx context.Context, st Store) error { return st.Remove(ctx, l, key) })
+	if err != nil || s.local == nil {
+		return err
+	}
+	return s.local.remove(ctx, l, key, !done)
 }

@@ -56,9 +56,12 @@ type WhenDown string
 const (
 	// DownClosed lets nothing go.
 	DownClosed WhenDown = "closed"
-	// DownLocal decides by what this process alone knows, which is nothing at
-	// first: several processes may then go above the limits together. The store
-	// does not learn later of what was sent meanwhile.
+	// DownLocal decides by what this process alone knows, which is what it has
+	// done itself: several processes may then go above the limits together. When
+	// the store works again it is told what it has missed, before it is asked
+	// about the same mailbox or group; of others a part at each call. A process
+	// that ends before takes that with it. The days of a warm-up are not counted
+	// meanwhile: it then takes longer.
 	DownLocal WhenDown = "local"
 )
 
@@ -78,7 +81,7 @@ const (
 type Sends struct {
 	store     Store
 	memory    *Memory // the store, if it is one that never fails nor hangs
-	fallback  *Memory // with DownLocal
+	local     *local  // with DownLocal
 	down      downSwitch
 	states    states
 	calendars calendars
@@ -124,7 +127,7 @@ func NewSends(c SendsConfig) (*Sends, error) {
 	switch c.Down {
 	case "", DownClosed:
 	case DownLocal:
-		s.fallback = NewMemory()
+		s.local = newLocal()
 	default:
 		return nil, mailbox.Invalid("down", `"closed" or "local"`, "is neither")
 	}
@@ -244,10 +247,10 @@ func (s *Sends) Commit(ctx context.Context, r Reservation) error {
 	if err != nil {
 		return err
 	}
-	err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Settle(ctx, e) })
+	err = s.settle(ctx, e)
 	for _, g := range r.Groups {
 		if err == nil {
-			err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Settle(ctx, groupEntry(e, g)) })
+			err = s.settle(ctx, groupEntry(e, g))
 		}
 	}
 	if err == nil && r.Day != 0 {
@@ -265,11 +268,11 @@ func (s *Sends) Cancel(ctx context.Context, r Reservation) error {
 	if err != nil {
 		return err
 	}
-	err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Remove(ctx, e.Log, e.Key) })
+	err = s.remove(ctx, e.Log, e.Key)
 	for _, g := range r.Groups {
 		if err == nil {
 			x := groupEntry(e, g)
-			err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Remove(ctx, x.Log, x.Key) })
+			err = s.remove(ctx, x.Log, x.Key)
 		}
 	}
 	return storageError("cancel", r.Ref, mailbox.OutcomeNone, err)
@@ -290,7 +293,7 @@ func (s *Sends) Observe(ctx context.Context, r SendRequest) error {
 		if !p.counts() || err != nil {
 			continue
 		}
-		err = s.try(ctx, func(ctx context.Context, st Store) error { return st.Settle(ctx, p.ask.Entry) })
+		err = s.settle(ctx, p.ask.Entry)
 	}
 	if err == nil && a.rules.WarmUp != nil {
 		at := r.At

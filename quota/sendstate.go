@@ -172,7 +172,7 @@ func (s *Sends) groupState(ctx context.Context, l Log, now time.Time) (known, er
 	if k.fresh(now) {
 		return k, nil
 	}
-	if s.fallback != nil && s.down.rests() {
+	if s.local != nil && s.down.rests() {
 		return k, nil
 	}
 	var st State
@@ -180,7 +180,7 @@ func (s *Sends) groupState(ctx context.Context, l Log, now time.Time) (known, er
 		st, err = store.State(ctx, l)
 		return err
 	})
-	if err != nil && s.fallback != nil {
+	if err != nil && s.local != nil {
 		return k, nil
 	}
 	if err != nil {
@@ -236,7 +236,7 @@ func (s *Sends) change(ctx context.Context, l Log, f func(*sendState) bool) erro
 // markDay counts a day on which a mailbox sent. While a fallback stands in for
 // the store it counts none: the warm-up then takes a day longer.
 func (s *Sends) markDay(ctx context.Context, l Log, day int) error {
-	if s.states.get(l).Day >= day || s.fallback != nil && s.down.rests() {
+	if s.states.get(l).Day >= day || s.local != nil && s.down.rests() {
 		return nil
 	}
 	return s.change(ctx, l, func(st *sendState) bool {

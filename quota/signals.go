@@ -100,24 +100,11 @@ func (s *Sends) sentWithin(ctx context.Context, l Log, span time.Duration) (int,
 	if s.now != nil {
 		ask.At = s.now()
 	}
-	for range maxStale {
-		ask.Version = s.states.get(l).version
-		var answer Answer
-		err := s.call(ctx, func(ctx context.Context, store Store) (err error) {
-			answer, err = store.Decide(ctx, ask)
-			return err
-		})
-		if err != nil {
-			return 0, err
-		}
-		if !answer.Stale {
-			return answer.Usage[0].Used, nil
-		}
-		if _, err := s.learn(l, answer.State); err != nil {
-			return 0, err
-		}
+	answer, err := s.askStore(ctx, ask)
+	if err != nil {
+		return 0, err
 	}
-	return 0, errBusyState
+	return answer.Usage[0].Used, nil
 }
 
 // forgetSignal forgets the first signal of the kind that has the most: many
