@@ -125,7 +125,7 @@ func (a *attempt) addGroup(l Log, recipients int) error {
 			return nil // it has no state either
 		}
 		if k := a.sends.states.get(l); k.sendState == noState && k.fresh(a.now) {
-			return nil
+			return nil // nor has this
 		}
 		a.add().ask.Entry = Entry{Log: l} // enough for its state
 		return nil
