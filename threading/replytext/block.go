@@ -278,6 +278,12 @@ func containsAny(s string, words []string) bool {
 }
 
 // ruled reports whether a line is nothing but a rule.
-func ruled(l *line) bool {
-	return l.mark == markRule || len(l.plain) >= 5 && strings.Trim(l.plain, "_-*=—–") == ""
+func ruled(l *line) bool { return l.mark == markRule || dashes(l.plain) >= 5 }
+
+// dashes returns the length of a line of nothing but dashes, in bytes.
+func dashes(s string) int {
+	if strings.Trim(s, "_-*=—–") != "" {
+		return 0
+	}
+	return len(s)
 }

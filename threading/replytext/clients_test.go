@@ -59,6 +59,9 @@ func TestClients(t *testing.T) {
 		{"Gmail in Estonian", "Kuupäev R, 13. märts 2026 kell 16:05 kirjutas kasutaja Ann Example <ann@example.com>:", sent},
 		{"Gmail in Thai", "เมื่อ ศ. 13 มี.ค. 2026 เวลา 16:05 Ann Example <ann@example.com> เขียนว่า:", sent},
 		{"Gmail in Serbian", "пет, 13. мар 2026. у 16:05 Ann Example <ann@example.com> је написао/ла:", sent},
+		{"Samsung in Danish", "-------- Oprindelig besked --------\nFra: Ann Example <ann@example.com>\nDato: 13.03.2026  16.05  (GMT+01:00)\nTil: bob@example.dk\nEmne: S", zoned},
+		{"SFR", "====\n\nMessage du : 13/03/2026 16:05\nDe : \"Ann Example \" <ann@example.com>\nA : bob@example.fr\nCopie à : \nSujet :  S", sent},
+		{"a rule of Markdown", "---\n\n**From:** Ann Example <ann@example.com>\n**Sent:** Friday, March 13, 2026 16:05\n**To:** Bob <bob@example.org>\n**Subject:** S", sent},
 		{"Gmail in Persian", "در تاریخ جمعه ۱۳ مارس ۲۰۲۶،\u200f ۱۶:۰۵ Ann Example <ann@example.com> نوشت:", sent},
 	} {
 		got := replytext.Parse("Own text.\n\n" + c.head + "\n\nTheir text.\n")

@@ -113,7 +113,7 @@ func deeper(lines []line, i, depth int) bool {
 // are the openers from there on.
 func introduction(lines []line, i int, next []span) (span, bool) {
 	at := &lines[i]
-	if ruled(at) { // belongs to a block below it
+	if ruled(at) || dashes(at.plain) >= 3 { // belongs to a block below it
 		if n := nextText(lines, i+1); n >= 0 && n <= i+3 && lines[n].depth == at.depth {
 			if s, ok := headerBlock(lines, n); ok {
 				s.start = i

@@ -6,7 +6,8 @@ import (
 )
 
 // findAddress finds the first e-mail address of a text and the place it takes,
-// with its brackets and repetitions ("<a@b<mailto:a@b>>", "[mailto:a@b]").
+// with its brackets and repetitions ("<a@b<mailto:a@b>>", "[mailto:a@b]",
+// "a@b <a@b>").
 func findAddress(s string) (address string, start, end int) {
 	at := strings.IndexByte(s, '@')
 	for at == 0 || at > 0 && (!addressByte(s[at-1]) || at+1 == len(s) || !addressByte(s[at+1])) {
@@ -41,6 +42,9 @@ func findAddress(s string) (address string, start, end int) {
 				end++
 			}
 		}
+	}
+	if rest := strings.TrimLeft(s[end:], " "); len(rest) >= len(address)+2 && rest[0] == '<' && strings.EqualFold(rest[1:1+len(address)], address) && rest[1+len(address)] == '>' {
+		end = len(s) - len(rest) + len(address) + 2
 	}
 	return address, start, end
 }

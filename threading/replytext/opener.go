@@ -49,8 +49,19 @@ func terminal(lines []line, t int) (deeper, ok bool) {
 		next := &lines[n]
 		deeper = next.level() > l.level() || l.level() == 0 && otherMark(l.plain, next.plain)
 	}
-	return deeper, marked || deeper || endsWithColon(l.plain) || strings.HasSuffix(l.plain, "--")
+	return deeper, marked || deeper || endsWithColon(l.plain) || strings.HasSuffix(l.plain, "--") || endsWithVerb(l.plain) && standsAlone(lines, t)
 }
+
+// endsWithVerb reports whether a line ends in "wrote" or the like: some clients
+// write no colon behind it.
+func endsWithVerb(s string) bool {
+	i := strings.LastIndexByte(s, ' ')
+	_, ok := verbs[strings.ToLower(s[i+1:])]
+	return ok && i > 0
+}
+
+// standsAlone reports whether the line below line t is blank.
+func standsAlone(lines []line, t int) bool { return t+1 == len(lines) || lines[t+1].blank() }
 
 // otherMark reports whether a line below an opener begins with a quote mark of
 // older mailers.
@@ -169,8 +180,31 @@ func parsePhrase(s string) phrase {
 			p.lang = lang
 		}
 	}
-	p.date = findStamp(s, p.toks, p.lang)
+	if p.date = findStamp(s, p.toks, p.lang); !p.date.found && p.lead {
+		p.date = p.dayOfYear()
+	}
 	return p
+}
+
+// dayOfYear finds where the day stands behind the first word of a phrase that
+// tells no year: "On Tue, Mar 3, Ann wrote".
+func (p *phrase) dayOfYear() (st stamp) {
+	named := false
+	for _, t := range p.toks[1:min(len(p.toks), 5)] {
+		_, day := weekdays[t.word]
+		_, month := months[t.word]
+		if t.digits > 2 || t.digits == 0 && !day && !month {
+			break
+		}
+		if st.end == 0 {
+			st.start = t.start
+		}
+		st.end, named = t.end, named || t.digits == 0
+	}
+	if !named {
+		return stamp{}
+	}
+	return st
 }
 
 func verbLang(word string) (string, bool) {
@@ -197,7 +231,7 @@ func (p *phrase) leading() bool {
 	if p.lead || p.attributed {
 		return true
 	}
-	if p.date.found && p.date.first <= 1 {
+	if p.date.found && (p.date.first <= 1 || p.date.first == 2 && p.verb >= 0 && p.address != "") {
 		return true
 	}
 	// The author first: a name of a few words before the address or the verb.
@@ -234,7 +268,7 @@ func (p *phrase) introduces(deeper bool) bool {
 		return false
 	}
 	if p.verb >= 0 && p.ended() {
-		return true
+		return colon || p.dashed || p.lead && p.address != ""
 	}
 	// Languages without a verb: the date, then the author and nothing else.
 	return colon && p.date.timed && p.addrAt > p.date.start && (p.lead || p.date.first <= 1) &&
@@ -308,7 +342,7 @@ func (p *phrase) name() string {
 		address    bool
 	}
 	var cuts []cut
-	if p.date.found {
+	if p.date.end > 0 {
 		cuts = append(cuts, cut{p.date.start, p.date.end, false})
 	}
 	if p.verb >= 0 {

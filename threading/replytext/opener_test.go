@@ -103,6 +103,11 @@ func TestOpeners(t *testing.T) {
 		{"Ann Example writes:", Opener{Name: "Ann Example"}, true},
 		{"[ Ann Example <ann@example.com> ]", Opener{Name: "Ann Example", Address: "ann@example.com"}, true},
 		{"---- Ann Example wrote ----", Opener{Name: "Ann Example"}, true},
+		{"On Tue, 03 Mar 2026 16:05:00 +0100 Ann Example <ann@example.com> wrote", zoned, false},
+		{"Tuesday, 3 March 2026, 4:05 PM +0100 from Ann Example <ann@example.com>:", zoned, false},
+		{"Tuesday, 3 March 2026, 4:05 PM +0100 from ann@example.com <ann@example.com>:", Opener{Address: "ann@example.com", Sent: zoned.Sent, Zoned: true}, false},
+		{"In data 3 marzo 2026 16:05:00 \"Ann Example\" <ann@example.com> ha scritto:", full, false},
+		{"On Tue, Mar 3, Ann Example\n<ann@example.com>\nwrote:", Opener{Name: "Ann Example", Address: "ann@example.com"}, true},
 	} {
 		for _, quote := range []string{"> marked", "unmarked"} {
 			if c.marked && quote == "unmarked" {
@@ -123,6 +128,25 @@ func TestOpeners(t *testing.T) {
 			if diff := cmp.Diff(c.want, got.Openers[0]); diff != "" {
 				t.Errorf("%q (-want +got):\n%s", c.opener, diff)
 			}
+		}
+	}
+}
+
+// What is cut is lost: sentences are no openers, however near they come.
+func TestSentencesAreNoOpeners(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"On Tue, 3 Mar 2026 at 16:05 ann@example.com wrote\nthat all is well.",
+		"On Tue, 3 Mar 2026 at 16:05 the board wrote\n\nWe go on.",
+		"Late on 3 March 2026 at 16:05 the board wrote\n\nWe go on.",
+		"The log of the 3 March 2026 16:05 for ann@example.com wrote\n\nWe go on.",
+		"On Tuesday ann@example.com wrote:\n\nWe go on.",
+		"On March 3 Ann <ann@example.com> wrote:\n\nWe go on.",
+		"At least Ann <ann@example.com> wrote:\n\nWe go on.",
+		"A list\n---\nto: you\n----\nof: points",
+	} {
+		if got := Parse("Own text.\n\n" + text + "\n"); got.Text != "Own text.\n\n"+text {
+			t.Errorf("of %q remains %q", text, got.Text)
 		}
 	}
 }

@@ -131,17 +131,17 @@ var fields = func() map[string]field {
 			"נשלח", "תאריך", "تاريخ الإرسال", "التاريخ", "تم الإرسال", "تاريخ", "发送时间", "发送日期", "日期", "时间", "寄件日期", "傳送時間",
 			"送信日時", "日付", "日時", "보낸 날짜", "날짜", "보낸날짜", "đã gửi", "ngày", "ngày gửi", "tanggal", "terkirim", "dikirim", "enviat",
 			"изпратено", "poslano", "poslato", "saadetud", "kuupäev", "nosūtīts", "išsiųsta", "ส่ง", "วันที่", "sent on", "date sent",
-			"sent at", "dags", "датум", "tid", "когда", "ارسال شده", "दिनांक",
+			"sent at", "message du", "dags", "датум", "tid", "когда", "ارسال شده", "दिनांक",
 		},
 		fieldTo: {
 			"to", "an", "à", "a", "para", "aan", "til", "till", "vastaanottaja", "do", "komu", "címzett", "către", "catre", "προς",
 			"кому", "до", "kime", "alıcı", "אל", "إلى", "收件人", "收件者", "宛先", "받는 사람", "받는사람", "tới", "đến", "kepada", "per a",
 			"prima", "za", "saaja", "kam", "ถึง", "destinataire", "empfänger", "destinatario", "pro", "za", "към", "за", "cc", "kopie",
 			"kopia", "copie", "kopi", "kopio", "másolat", "κοιν", "κοινοποίηση", "копия", "копія", "bilgi", "עותק", "نسخة", "抄送",
-			"副本", "참조", "c.c", "bcc", "dw", "kópia", "másolatot kap", "copia", "cópia", "copia a", "til kopi", "копие", "सेवा में",
+			"副本", "참조", "c.c", "bcc", "dw", "kópia", "másolatot kap", "copia", "cópia", "copia a", "copie à", "til kopi", "копие", "सेवा में",
 		},
 		fieldSubject: {
-			"subject", "betreff", "objet", "asunto", "assunto", "oggetto", "onderwerp", "ämne", "emne", "aihe", "temat", "předmět",
+			"subject", "betreff", "objet", "sujet", "asunto", "assunto", "oggetto", "onderwerp", "ämne", "emne", "aihe", "temat", "předmět",
 			"predmet", "tárgy", "subiect", "θέμα", "тема", "konu", "נושא", "הנדון", "الموضوع", "主题", "主題", "主旨", "件名", "제목", "chủ đề",
 			"tiêu đề", "perihal", "subjek", "subyek", "assumpte", "относно", "teema", "temats", "tema", "เรื่อง", "efni", "наслов",
 			"naslov", "zadeva", "موضوع", "विषय",
@@ -177,7 +177,7 @@ var messageWords = []string{
 	"wiadomość", "wiadomosc", "сообщение", "письмо", "повідомлення", "лист", "zpráva", "správa", "üzenet", "mesaj", "ileti",
 	"邮件", "郵件", "原始信件", "メッセージ", "메시지", "메일", "הודעה", "رسالة", "الرسالة", "μήνυμα", "mesajul", "missatge", "thư",
 	"tin nhắn", "pesan", "съобщение", "poruka", "appointment", "original", "mail", "sporočilo", "kiri", "ziņojums", "laiškas",
-	"ข้อความ",
+	"ข้อความ", "besked", "beskjed", "skilaboð", "mensaxe", "mezua", "порука", "порака", "پیام", "संदेश",
 }
 
 // originalWords go with them when the message is answered.
@@ -186,6 +186,7 @@ var originalWords = []string{
 	"oryginalna", "pierwotna", "исходное", "оригинал", "вихідне", "оригінальне", "původní", "pôvodná", "eredeti", "orijinal",
 	"özgün", "asıl", "原始", "原邮件", "元の", "オリジナル", "원본", "מקורית", "الأصلية", "αρχικό", "gốc", "asli", "izvorna",
 	"antwort", "reply", "réponse", "d'origine", "d’origine", "izvirno", "algne", "sākotnējais", "pradinis", "originální",
+	"upphafleg", "orixinal", "jatorrizko", "اصلی", "मूल",
 }
 
 // forwardWords go with them when the message is forwarded.
