@@ -133,3 +133,84 @@ func TestRestart(t *testing.T) {
 	}
 	t.Logf("%d calls failed", len(unclear))
 }
+
+// A process that decides by itself while the server is away keeps to the limits,
+// and the server knows of all it sent when it is back.
+func TestTheServerIsToldWhatItMissed(t *testing.T) {
+	t.Parallel()
+	const limit = 30
+	p := start(t, "--appendonly", "yes", "--appendfsync", "always")
+	store := open(t, client(t, &redis.Options{Addr: p.address, MaxRetries: -1}), "")
+	var mu sync.Mutex
+	var failure error
+	failing := func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		return failure
+	}
+	sends, err := quota.NewSends(quota.SendsConfig{
+		Store: store.Sends(), Down: quota.DownLocal, Tenant: quota.GroupLimits{Messages: 2 * limit},
+		Providers: map[mailbox.ProviderName]quota.SendLimits{"test": {Messages: limit, Recipients: limit, PerMessage: 1, PerMinute: limit}},
+		OnStore: func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			failure = err
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := make(map[string]quota.Reservation)
+	send := func(n int) (allowed bool) {
+		r := quota.SendRequest{Ref: mailbox.Ref{Tenant: "tenant", Mailbox: "mailbox"}, Provider: "test", Key: fmt.Sprint(n)}
+		place, d, err := sends.Reserve(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Allowed {
+			places[r.Key] = place
+		}
+		return d.Allowed
+	}
+	settle := func(n int) {
+		place := places[fmt.Sprint(n)]
+		f := sends.Commit
+		if n%5 == 0 {
+			f = sends.Cancel
+			delete(places, place.ID)
+		}
+		if err := f(t.Context(), place); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	for ; n < limit/3; n++ {
+		send(n)
+		if n%2 == 0 {
+			settle(n)
+		}
+	}
+	p.kill()
+	for settled := 1; send(n); n++ {
+		if settled < n {
+			settle(settled)
+			settled += 2
+		}
+	}
+	if failing() == nil || len(places) != limit {
+		t.Errorf("%d messages of %d, the store fails with %v", len(places), limit, failing())
+	}
+	p.run()
+	for failing() != nil { // it is asked again after a second
+		send(n)
+	}
+	if send(n) || len(places) != limit {
+		t.Errorf("%d messages of %d", len(places), limit)
+	}
+	for _, l := range []quota.Log{{Tenant: "tenant", Kind: quota.LogMailbox, Name: "mailbox"}, {Tenant: "tenant", Kind: quota.LogTenant}} {
+		entries, err := store.Sends().Entries(t.Context(), l, time.Time{})
+		if err != nil || len(entries) != limit {
+			t.Errorf("%d entries of %v in the store, %v", len(entries), l, err)
+		}
+	}
+}
