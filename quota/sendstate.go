@@ -96,8 +96,8 @@ type states struct {
 	tenants map[mailbox.TenantID]known
 }
 
-// maxStates bounds what is kept in each map; it costs one more call of the store to read a
-// state again.
+// maxStates bounds what is kept in each map; it costs one more call of the store
+// to read a state again.
 const maxStates = 50_000
 
 func (c *states) get(l Log) known {

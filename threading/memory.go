@@ -95,10 +95,10 @@ func (b *memoryBox) compact(m SentMessage) *SentMessage {
 		to [1]string
 	}{SentMessage: m}
 	if copy(kept.id[:], m.IDs) == len(m.IDs) {
-		kept.IDs = kept.id[:len(m.IDs)]
+		kept.IDs = slices.Clip(kept.id[:len(m.IDs)])
 	}
 	if copy(kept.to[:], m.Recipients) == len(m.Recipients) {
-		kept.Recipients = kept.to[:len(m.Recipients)]
+		kept.Recipients = slices.Clip(kept.to[:len(m.Recipients)])
 	}
 	return &kept.SentMessage
 }
