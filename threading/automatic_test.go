@@ -44,3 +44,35 @@ func TestClassifyBody(t *testing.T) {
 		}
 	}
 }
+
+// What help desks set refines an automatic answer, and makes none of a person's
+// words.
+func TestFieldsOfHelpDesks(t *testing.T) {
+	t.Parallel()
+	desks := map[string]bool{
+		"X-Zendesk-From-Account-Id: 1": true, "X-Freshdesk-Id: 1": true, "X-RT-Loop-Prevention: x": true, "RT-Ticket: x #1": true,
+		"X-Mailer: Zendesk Mailer": true, "X-Mailer: OTRS Mail Service": true, "X-Mailer: Thunderbird": false,
+		"X-Powered-By: OTRS": true, "X-Powered-By: PHP/8.3": false, "X-Managed-By: RT 5.0": true, "X-Managed-By: Ann": false,
+		"Message-ID: <1@zendesk.com>": true, "Message-ID: <rt-5.0-1@example.org>": true, "Message-ID: <1@example.org>": false, "X-Zebra: 1": false,
+	}
+	for line, desk := range desks {
+		from, subject := "From: help@example.org", "Subject: Re: Lamp"
+		robot := threading.Classify(header(from, subject, "Auto-Submitted: auto-replied", line))
+		want := threading.SubOther
+		if desk {
+			want = threading.SubTicketRobot
+		}
+		if robot.Kind != mailbox.KindAutoReply || robot.Sub != want {
+			t.Errorf("%s: an automatic answer is %v, %q, want %q", line, robot.Kind, robot.Sub, want)
+		}
+		person := threading.Classify(header(from, subject, "In-Reply-To: <sent.1@example.com>", line))
+		if person.Kind != mailbox.KindHuman {
+			t.Errorf("%s: a person's answer is %v", line, person.Kind)
+		}
+		for _, e := range append(robot.Evidence, person.Evidence...) {
+			if e.Rule == "" {
+				t.Errorf("%s: evidence without a rule: %+v", line, e)
+			}
+		}
+	}
+}

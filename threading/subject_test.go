@@ -11,6 +11,7 @@ func TestBaseSubject(t *testing.T) {
 		{"", "", false},
 		{"Offer", "offer", false},
 		{"Re: Offer", "offer", true},
+		{" Re:  Über \t Holz\u00a0", "über holz", true},
 		{"RE:Offer", "offer", true},
 		{"re : Offer", "offer", true},
 		{"Re[2]: Offer", "offer", true},

@@ -51,6 +51,8 @@ var addressTests = []struct {
 	{in: "Mail Delivery System <>", want: []mailbox.Address{{Name: "Mail Delivery System"}}, damaged: true},
 	{in: "postmaster, anna@example.com", want: []mailbox.Address{{Address: "postmaster"}, {Address: "anna@example.com"}}, damaged: true},
 	{in: "J\xf6rg <j@example.com>", want: []mailbox.Address{{Name: "Jörg", Address: "j@example.com"}}},
+	{in: "Anna <anna@example.com(work)>", want: []mailbox.Address{{Name: "Anna", Address: "anna@example.com"}}},
+	{in: "(at @ and @)", want: nil},
 	{in: "a b <c d@example.com>", want: []mailbox.Address{{Name: "a b", Address: "cd@example.com"}}, damaged: true},
 }
 
