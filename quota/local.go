@@ -172,22 +172,3 @@ func (s *Sends) tell(ctx context.Context, m miss) error {
 	}
 	return nil
 }
-
-// askStore asks the store itself, with the newest state, about windows that do
-// not depend on it.
-func (s *Sends) askStore(ctx context.Context, a Ask) (answer Answer, err error) {
-	for range maxStale {
-		a.Version = s.states.get(a.Log).version
-		err := s.call(ctx, func(ctx context.Context, st Store) (err error) {
-			answer, err = st.Decide(ctx, a)
-			return err
-		})
-		if err != nil || !answer.Stale {
-			return answer, err
-		}
-		if _, err := s.learn(a.Log, answer.State); err != nil {
-			return Answer{}, err
-		}
-	}
-	return Answer{}, errBusyState
-}

@@ -127,7 +127,9 @@ func NewSends(c SendsConfig) (*Sends, error) {
 	switch c.Down {
 	case "", DownClosed:
 	case DownLocal:
-		s.local = newLocal()
+		if s.memory == nil { // which never fails
+			s.local = newLocal()
+		}
 	default:
 		return nil, mailbox.Invalid("down", `"closed" or "local"`, "is neither")
 	}

@@ -84,7 +84,7 @@ var systemNames = []string{
 	"mail delivery", "mail system", "mail service", "mailer", "mail gateway", "mail server", "system administrator", "mail administrator", "postmaster", "email system", "e-mail system",
 }
 
-// isMailSystem reports whether an address is one that mail systems go by.
+// isMailSystem reports whether a name is one that mail systems go by.
 func isMailSystem(name string) bool {
 	return containsAny(name, []string{"mdaemon", "maildelivery", "mailsystem", "mailservice", "mailer", "mailgateway", "smtp", "postmaster", "systemadministrator", "mailadmin"})
 }
