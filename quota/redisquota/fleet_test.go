@@ -185,7 +185,7 @@ func TestProcessesAndARestart(t *testing.T) {
 			taken = len(entries)
 		}
 		p.kill()
-		p.run()
+		p.again()
 	}()
 	got := fleet(t, worker{Server: "redis://" + p.address + "/0", Prefix: prefix, Mailboxes: 1, Asks: 400, Again: true})
 	<-restarted

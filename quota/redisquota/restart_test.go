@@ -104,7 +104,7 @@ func TestRestart(t *testing.T) {
 		if _, err := store.Calls().Enter(t.Context(), quota.CallAsk{CallKey: key}); !errors.Is(err, mailbox.ClassStorage) {
 			t.Errorf("Enter without a server: %v, want an error of the store", err)
 		}
-		p.run()
+		p.again()
 		close(down)
 	}
 	wg.Wait()
@@ -200,7 +200,7 @@ func TestTheServerIsToldWhatItMissed(t *testing.T) {
 	if failing() == nil || len(places) != limit {
 		t.Errorf("%d messages of %d, the store fails with %v", len(places), limit, failing())
 	}
-	p.run()
+	p.again()
 	for failing() != nil { // it is asked again after a second
 		send(n)
 	}

@@ -1,16 +1,15 @@
 package redisquota_test
 
 import (
-	"context"
+	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
-	"net"
+	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
-	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // process is a Redis of a test's own, which it may kill.
@@ -21,52 +20,73 @@ type process struct {
 	cmd     *exec.Cmd
 }
 
-// start starts a Redis with settings of redis.conf on a free port and in a
-// directory of its own.
+// start starts a Redis with settings of redis.conf in a directory of its own. Only
+// the server itself can tell whether a port is free, and one that nobody listens at
+// may still be an outgoing connection's: a server that ends is started elsewhere.
 func start(t testing.TB, settings ...string) *process {
 	t.Helper()
 	service(t, "MAILTETHER_REDIS") // where that is, the program is
-	port := freePort(t)
-	p := &process{
-		t:       t,
-		address: fmt.Sprintf("127.0.0.1:%d", port),
-		args:    append([]string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", t.TempDir(), "--save", ""}, settings...),
-	}
-	t.Cleanup(p.kill)
-	p.run()
-	return p
-}
-
-// freePort returns a port below those that outgoing connections take, which might
-// have it before the server does. A cluster uses the one 10,000 above it, too.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 50 {
-		port := 20_000 + rand.IntN(12_000)
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
+	settings = append([]string{"--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", ""}, settings...)
+	var said string
+	for range 20 {
+		port, bus := 10_000+rand.IntN(10_000), 20_000+rand.IntN(10_000)
+		p := &process{
+			t:       t,
+			address: fmt.Sprintf("127.0.0.1:%d", port),
+			args:    append([]string{"--port", strconv.Itoa(port), "--cluster-port", strconv.Itoa(bus)}, settings...),
+		}
+		var ok bool
+		if said, ok = p.serve(); ok {
+			t.Cleanup(p.kill)
+			return p
 		}
 	}
-	t.Fatal("no free port")
-	return 0
+	t.Fatalf("Redis does not start:\n%s", said)
+	return nil
 }
 
-// run starts the server, again after a kill, and returns when it serves.
-func (p *process) run() {
+// again starts a server that was killed, at its old address.
+func (p *process) again() {
 	p.t.Helper()
-	p.cmd = exec.Command("/usr/bin/redis-server", p.args...)
-	if err := p.cmd.Start(); err != nil {
+	var said string
+	for range 100 {
+		var ok bool
+		if said, ok = p.serve(); ok {
+			return
+		}
+	}
+	p.t.Fatalf("Redis does not start at %s again:\n%s", p.address, said)
+}
+
+// serve starts the server and returns when it serves or has ended, with what it
+// said until then.
+func (p *process) serve() (said string, ok bool) {
+	p.t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
 		p.t.Fatal(err)
 	}
-	patient := client(p.t, &redis.Options{
-		Addr: p.address, MaxRetries: 600, MinRetryBackoff: 10 * time.Millisecond, MaxRetryBackoff: 50 * time.Millisecond,
-	})
-	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
-	defer cancel()
-	if err := patient.Ping(ctx).Err(); err != nil {
-		p.t.Fatalf("Redis at %s: %v", p.address, err)
+	p.cmd = exec.Command("/usr/bin/redis-server", p.args...)
+	p.cmd.Stdout, p.cmd.Stderr = w, w
+	err = p.cmd.Start()
+	w.Close()
+	if err != nil {
+		p.t.Fatal(err)
 	}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		said += lines.Text() + "\n"
+		if strings.Contains(lines.Text(), "Ready to accept connections") {
+			go func() { // until it is killed; who does not listen to it stops it
+				_, _ = io.Copy(io.Discard, r)
+				r.Close()
+			}()
+			return said, true
+		}
+	}
+	r.Close()
+	p.kill()
+	return said, false
 }
 
 // kill ends the server as a power cut would, but for what the system has yet to
