@@ -187,7 +187,7 @@ func blockWrites(t *testing.T, db *sql.DB, d database) (release func()) {
 	statements := []string{"BEGIN IMMEDIATE"}
 	if d.Dialect == sqlstore.PostgreSQL {
 		statements = []string{"BEGIN", "LOCK TABLE mailtether_accounts, mailtether_states, mailtether_tokens, mailtether_leases, mailtether_sent, mailtether_sent_terms, " +
-			"mailtether_logs, mailtether_log_entries, mailtether_calls"}
+			"mailtether_logs, mailtether_log_entries, mailtether_log_spans, mailtether_calls"}
 	}
 	exec := func(statement string) {
 		t.Helper()

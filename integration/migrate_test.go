@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mailtether/mailtether/mailbox"
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
@@ -110,7 +111,7 @@ func TestMigrateAtOnce(t *testing.T) {
 	})
 }
 
-// A database of the version before gets the tables that it lacks, and keeps what
+// A database of an earlier version gets the tables that it lacks, and keeps what
 // it has.
 func TestMigrateFromBefore(t *testing.T) {
 	t.Parallel()
@@ -124,7 +125,7 @@ func TestMigrateFromBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, statement := range []string{
-			`DROP TABLE mailtether_logs`, `DROP TABLE mailtether_log_entries`, `DROP TABLE mailtether_calls`,
+			`DROP TABLE mailtether_logs`, `DROP TABLE mailtether_log_entries`, `DROP TABLE mailtether_log_spans`, `DROP TABLE mailtether_calls`,
 			`DELETE FROM mailtether_schema WHERE version > 2`,
 		} {
 			if _, err := db.ExecContext(t.Context(), statement); err != nil {
@@ -147,6 +148,51 @@ func TestMigrateFromBefore(t *testing.T) {
 			t.Errorf("%d messages are left, %v", len(found), err)
 		}
 		if answer, err := store.Sends().Decide(t.Context(), sendAsk("key")); err != nil || !answer.Allowed {
+			t.Errorf("Decide: %+v, %v", answer, err)
+		}
+	})
+}
+
+// What was sent before the version that counts entries by spans counts after it.
+func TestMigrateCountsEntries(t *testing.T) {
+	t.Parallel()
+	onAll(t, func(t *testing.T, d database) {
+		before, db := migrated(t, d)
+		at := time.Now().UTC().Truncate(time.Microsecond)
+		for i := range 30 {
+			e := quota.Entry{Log: sendsLog, Key: fmt.Sprint(i), Recipients: 1 + i%3, At: at.Add(-time.Duration(i) * 10 * time.Second)}
+			if err := before.Sends().Settle(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen := quota.Log{Tenant: "tenant", Kind: quota.LogMailbox, Name: "nothing was decided about"}
+		if err := before.Sends().Settle(t.Context(), quota.Entry{Log: seen, Key: "key", Recipients: 1}); err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range []string{
+			`DROP TABLE mailtether_log_spans`, `DELETE FROM mailtether_schema WHERE version > 3`,
+			`DELETE FROM mailtether_logs WHERE name = '` + seen.Name + `'`,
+		} {
+			if _, err := db.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		store := newStore(t, db, d, sqlstore.Options{})
+		if err := store.Migrate(t.Context()); err != nil {
+			t.Fatalf("Migrate: %v (%s)", err, unwrapped(err))
+		}
+		if n := wantSpans(t, db); n != 31 {
+			t.Errorf("%d entries, want 31", n)
+		}
+		if err := store.Sends().Remove(t.Context(), seen, "key"); err != nil {
+			t.Fatal(err)
+		}
+		if n := wantSpans(t, db); n != 30 {
+			t.Errorf("%d entries, want 30", n)
+		}
+		windows := []quota.Window{{Per: quota.Horizon, Max: 30}, {Per: quota.Horizon, Max: 60, Recipients: true}}
+		answer, err := store.Sends().Decide(t.Context(), sendAsk("key", windows...))
+		if err != nil || answer.Allowed || answer.Usage[0].Used != 30 || answer.Usage[1].Used != 60 {
 			t.Errorf("Decide: %+v, %v", answer, err)
 		}
 	})

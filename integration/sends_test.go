@@ -1,12 +1,16 @@
 package integration
 
 import (
+	"database/sql"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/mailtether/mailtether/mailbox/sqlstore"
 	"github.com/mailtether/mailtether/quota"
@@ -90,6 +94,84 @@ func TestDecideWhileEntriesAreRemoved(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// Whatever happens to entries, and at once: what is kept of each span is how many
+// entries have their time in it, and how many recipients they have.
+func TestSpansCountEntries(t *testing.T) {
+	t.Parallel()
+	onAll(t, func(t *testing.T, d database) {
+		store, db := migrated(t, d)
+		sends := store.Sends()
+		start := time.Now().Add(-2 * time.Hour).Truncate(time.Microsecond)
+		var wg sync.WaitGroup
+		for g := range 4 {
+			random := rand.New(rand.NewPCG(1, uint64(g)))
+			wg.Go(func() {
+				for range 150 {
+					e := quota.Entry{
+						Log: sendsLog, Key: fmt.Sprint(random.IntN(40)), Recipients: 1 + random.IntN(3),
+						At: start.Add(time.Duration(random.Int64N(int64(10 * time.Minute)))),
+					}
+					var err error
+					switch random.IntN(4) {
+					case 0:
+						err = sends.Settle(t.Context(), e)
+					case 1:
+						err = sends.Remove(t.Context(), e.Log, e.Key)
+					default:
+						_, err = sends.Decide(t.Context(), quota.Ask{Entry: e, Windows: []quota.Window{{Per: time.Hour, Max: 35}}, DryRun: random.IntN(5) == 0})
+					}
+					if err != nil {
+						t.Errorf("%v (%s)", err, unwrapped(err))
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if n := wantSpans(t, db); n < 20 {
+			t.Errorf("only %d entries were left", n)
+		}
+	})
+}
+
+// wantSpans compares all spans with all entries, and returns how many these are.
+func wantSpans(t *testing.T, db *sql.DB) (entries int) {
+	t.Helper()
+	type span struct {
+		Log                  string
+		Span                 int64
+		Messages, Recipients int
+	}
+	read := func(query string) (spans []span) {
+		rows, err := db.QueryContext(t.Context(), query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var s span
+			if err := rows.Scan(&s.Log, &s.Span, &s.Messages, &s.Recipients); err != nil {
+				t.Fatal(err)
+			}
+			entries += s.Messages
+			spans = append(spans, s)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return spans
+	}
+	kept := read(`SELECT tenant || kind || name AS log, span, messages, recipients FROM mailtether_log_spans
+		WHERE messages <> 0 OR recipients <> 0 ORDER BY log, span`)
+	entries = 0
+	counted := read(`SELECT tenant || kind || name AS log, at >> 26 AS span, COUNT(*), SUM(recipients) FROM mailtether_log_entries
+		GROUP BY tenant || kind || name, at >> 26 ORDER BY log, span`)
+	if diff := cmp.Diff(counted, kept); diff != "" {
+		t.Errorf("spans (-counted +kept):\n%s", diff)
+	}
+	return entries
 }
 
 // Mail that users send by hand is seen whether or not anything is ever decided

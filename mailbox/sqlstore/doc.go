@@ -16,8 +16,8 @@
 // Every operation is one statement (a write that is refused is followed by a
 // query for the reason), so that nothing holds a lock for longer than that, no
 // two operations can deadlock, and any number of processes can share a database.
-// There are three exceptions. [Sends.Decide] and the steps of [Calls] are short
-// transactions, which hold one row of a log or a state. [Index.Add] of a message
+// There are three exceptions. What changes a log of [Sends], and the steps of
+// [Calls], are short transactions, which hold the row of the log or the state. [Index.Add] of a message
 // that is there already reads it and writes the union, and does so again if
 // somebody else was faster. And in SQLite, which has no statement that changes two
 // tables, each write of an Index is a transaction of two or three statements.
@@ -39,13 +39,16 @@
 //	mailtether_sent_terms tenant, mailbox, key, term (key), at
 //	mailtether_logs       tenant, kind, name (key), version, document, used_at
 //	mailtether_log_entries tenant, kind, name, key (key), at, recipients, settled
+//	mailtether_log_spans  tenant, kind, name, span (key), messages, recipients
 //	mailtether_calls      provider, app, tenant, mailbox (key), document, idle_at
 //
 // Times are whole microseconds since 1970 in UTC. Text is compared byte for
 // byte. An account is its document, [mailbox.Account] as JSON; the other columns
 // are copies to search by. A sent message is its document, too, and has a row in
 // mailtether_sent_terms for each [threading.Term] that it is found by; its key is
-// in bytes, its version is a number that every write draws at random.
+// in bytes, its version is a number that every write draws at random. A span is 2^26
+// microseconds; its row holds how many entries of the log, and how many recipients,
+// have their time in it.
 //
 // Text that a database cannot hold (NUL, or not UTF-8) is written as "base64:" and
 // its bytes, in columns and in the document alike; in a column, text of more than
@@ -66,7 +69,7 @@
 //
 // # PostgreSQL
 //
-// Isolation is the default, READ COMMITTED. The transactions of [Sends.Decide] and
+// Isolation is the default, READ COMMITTED. The transactions of [Sends] and
 // [Calls] ask for it, so that no other default lets them pass a limit. Connections
 // may be pooled by transaction (PgBouncer).
 //

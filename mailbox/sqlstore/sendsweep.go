@@ -3,12 +3,11 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 )
 
 const (
-	// useEvery is how often it is noted that a log is in use.
-	useEvery = time.Hour
 	// sweepLogs is how often logs are looked for that are not in use any more,
 	// idleLogs for how long they are not to be, and how old their entries.
 	sweepLogs = time.Minute
@@ -32,17 +31,39 @@ func (s *Sends) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	old := time.Now().Add(-idleLogs).UnixMicro()
 	for _, log := range logs {
-		if _, err := s.store.exec(ctx, s.sql.prune, append(log[:3:3], old, sweepEntries)...); err != nil {
-			return err
-		}
-		if _, err := s.store.exec(ctx, s.sql.drop, log...); err != nil {
-			return err
-		}
-		if _, err := s.store.exec(ctx, s.sql.use, log...); err != nil { // unless it is gone
+		err := s.store.atomic(ctx, func(conn *sql.Conn) error {
+			h, err := s.hold(ctx, conn, log, nil)
+			if errors.Is(err, sql.ErrNoRows) { // somebody else was faster
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return h.sweep()
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sweep clears the log. It comes up again at once if more is to be cleared, and is
+// noted as in use if something stays.
+func (h *heldLog) sweep() error {
+	more, err := h.prune(h.now-idleLogs.Microseconds(), sweepEntries)
+	if err != nil || more {
+		return err
+	}
+	dropped, err := h.exec(h.sql.drop)
+	if err != nil {
+		return err
+	}
+	last := h.sql.dropSpans
+	if dropped == 0 {
+		last = h.sql.use
+	}
+	_, err = h.exec(last)
+	return err
 }
