@@ -64,7 +64,7 @@ func TestHostileMailboxes(t *testing.T) {
 				t.Errorf("%d threads, want %d", threads, h.threads)
 			}
 			// What is quadratic in this many takes minutes.
-			if took := time.Since(began); took > 20*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})
