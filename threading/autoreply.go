@@ -69,12 +69,19 @@ func (s *signs) refine(t *tally, fromField string) string {
 			t.note("absence_text", "text "+w.sayings[sayAbsent].lang)
 		}
 		return SubOutOfOffice
-	case fromField == SubVacation, strings.Contains(s.automaticNote, "vacation"):
+	case fromField == SubVacation, strings.Contains(s.automaticNote, "vacation"), s.gmailVacation():
 		return SubVacation
-	case s.isTicket(), fromField == SubTicketRobot, w.has(sayReceived) && s.automatic != "auto-replied":
+	case s.desk, hasTicket(s.subjectText) && !t.fired("exchange_rule_answer") && !t.fired("exchange_generated"), fromField == SubTicketRobot, w.has(sayReceived) && s.automatic != "auto-replied":
 		return SubTicketRobot
 	}
 	return SubOther
+}
+
+// gmailVacation: the answer of Gmail's vacation responder (real mail, read
+// 2026-11-26). A ticket number in its subject is ours.
+func (s *signs) gmailVacation() bool {
+	return s.automatic == "auto-replied" && s.precedence == "bulk" && s.m.Header.Has("X-Autoreply") &&
+		strings.HasSuffix(field(s.m, "Message-ID"), "@mail.gmail.com>")
 }
 
 func (s *signs) isTicket() bool { return s.desk || hasTicket(s.subjectText) }
@@ -246,6 +253,9 @@ func (s *signs) endsAbsent() bool {
 		return false
 	}
 	trimmed := strings.TrimRight(s.subject, " .!")
+	if i := strings.LastIndex(trimmed, " ("); i > 0 && strings.HasSuffix(trimmed, ")") { // "(returning 10/01/2012)"
+		trimmed = trimmed[:i]
+	}
 	for _, ending := range absenceEndings {
 		if strings.HasSuffix(trimmed, ending) {
 			return true

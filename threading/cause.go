@@ -167,6 +167,8 @@ func categoryOfStatus(status, text string) string {
 			return c
 		}
 		return CategoryPolicy
+	case "7.350": // Exchange: the next server took it for spam
+		return CategorySpam
 	}
 	if n, ok := strings.CutPrefix(detail, "7."); ok && len(n) == 3 {
 		switch { // three digits each, so they compare as numbers

@@ -54,6 +54,8 @@ func TestCause(t *testing.T) {
 		{"5.7.1", "554 5.7.1 Message rejected as spam", "5.7.1", 554, threading.CategorySpam, false},
 		{"5.7.1", "550 5.7.1 Unable to relay", "5.7.1", 550, threading.CategoryPolicy, false},
 		{"5.7.1", "550 5.7.1 user unknown", "5.7.1", 550, threading.CategoryPolicy, false},
+		{"5.7.1", "554 5.7.1 <a@example.org>: Recipient address rejected: user a@example.org does not exist", "5.7.1", 554, threading.CategoryUserUnknown, true},
+		{"5.7.350", "550 5.7.350 Remote server returned message not accepted", "5.7.350", 550, threading.CategorySpam, false},
 		{"5.7.133", "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup", "5.7.133", 550, threading.CategoryPolicy, false},
 		{"5.4.1", "550 5.4.1 Relay access denied", "5.4.1", 550, threading.CategoryPolicy, false},
 		{"5.7.606", "550 5.7.606 Access denied, banned sending IP", "5.7.606", 550, threading.CategoryBlocked, false},

@@ -10,7 +10,7 @@ import (
 // confirms it: it has not been delivered yet.
 func (s *signs) challenge() (mailbox.Verdict, bool) {
 	var t tally
-	machine := s.automatic != "" || s.nullPath
+	machine := s.automatic != "" || s.nullPath || s.precedence == "auto_reply"
 	if strings.Contains(s.automaticNote, "challenge") {
 		t.add(mailbox.LevelHigh, "challenge_comment", "Auto-Submitted")
 	}
@@ -20,6 +20,11 @@ func (s *signs) challenge() (mailbox.Verdict, bool) {
 	}
 	if subject && strings.Contains(strings.ToLower(field(s.m, "X-Delivery-Agent")), "tmda") {
 		t.add(mailbox.LevelHigh, "challenge_agent", "X-Delivery-Agent")
+	}
+	// cPanel's BoxTrapper (mail to lists.sourceforge.net and lore.kernel.org, read
+	// 2026-11-26). Spam bears its field as well, but not its subject.
+	if s.m.Header.Has("X-Boxtrapper") && strings.Contains(s.subject, "verify#") {
+		t.add(mailbox.LevelHigh, "challenge_agent", "X-Boxtrapper")
 	}
 	if t.level > mailbox.LevelNone || machine || subject || s.cites && !s.prefixed {
 		w := s.readWords()

@@ -439,6 +439,64 @@ func TestClassify(t *testing.T) {
 			rules: []string{"no_automatic_sign"},
 		},
 		{
+			name: "BoxTrapper of cPanel",
+			lines: []string{
+				"From: ben@example.org", "Subject: Your email requires verification verify#a1-1755808398",
+				"X-Boxtrapper: a1", "X-Autorespond: a1", "Precedence: auto_reply",
+			},
+			kind: mailbox.KindChallenge, level: mailbox.LevelHigh,
+			rules: []string{"challenge_agent"},
+		},
+		{
+			name: "spam that calls itself BoxTrapper",
+			lines: []string{
+				"From: ben@example.org", "Subject: Order 42", "X-Boxtrapper: a1", "X-Autorespond: a1", "Precedence: auto_reply",
+			},
+			kind: mailbox.KindAutoReply, sub: threading.SubOther, level: mailbox.LevelHigh,
+			rules: []string{"x_autoreply", "precedence_auto_reply"},
+		},
+		{
+			name: "rule of Exchange that notifies",
+			lines: []string{
+				"From: Microsoft Outlook <postmaster@example.org>", "Subject: Notification: Offer", "Return-Path: <>", "Auto-Submitted: auto-generated",
+				"X-MS-Exchange-Transport-Rules-Notification: 1", "X-MS-Exchange-Generated-Message-Source: Transport Rule Agent",
+			},
+			kind: mailbox.KindAutoReply, sub: threading.SubOther, level: mailbox.LevelHigh,
+			rules: []string{"auto_submitted", "exchange_generated"},
+		},
+		{
+			name:  "absence of Notes",
+			lines: []string{"From: ben@example.org", "Subject: AUTO: Ben Other is out of the office (returning 10/01/2026)"},
+			kind:  mailbox.KindAutoReply, sub: threading.SubOutOfOffice, level: mailbox.LevelMedium,
+			rules: []string{"absence_subject"},
+		},
+		{
+			name: "Gmail's vacation responder, with the number of our ticket",
+			lines: []string{
+				"From: ben@example.org", "Subject: Away RE: Offer [Ticket#1118974]", "Auto-Submitted: auto-replied", "Precedence: bulk", "X-Autoreply: yes",
+				"Message-ID: <CA+1@mail.gmail.com>",
+			},
+			kind: mailbox.KindAutoReply, sub: threading.SubOutOfOffice, level: mailbox.LevelCertain,
+			rules: []string{"auto_submitted", "x_autoreply", "away_subject"},
+		},
+		{
+			name: "Gmail's vacation responder, with a subject of the user's own",
+			lines: []string{
+				"From: ben@example.org", "Subject: Hello - RE: Offer [Ticket#1118974]", "Auto-Submitted: auto-replied", "Precedence: bulk", "X-Autoreply: yes",
+				"Message-ID: <CA+1@mail.gmail.com>",
+			},
+			kind: mailbox.KindAutoReply, sub: threading.SubVacation, level: mailbox.LevelCertain,
+			rules: []string{"auto_submitted", "x_autoreply"},
+		},
+		{
+			name: "rule of a mailbox, with the number of our ticket",
+			lines: []string{
+				"From: ben@example.org", "Subject: [Ticket#10123] Offer", "X-Auto-Response-Suppress: All", "X-MS-Exchange-Inbox-Rules-Loop: ben@example.org",
+			},
+			kind: mailbox.KindAutoReply, sub: threading.SubOther, level: mailbox.LevelMedium,
+			rules: []string{"exchange_rule_answer"},
+		},
+		{
 			name:  "plans absences",
 			lines: []string{"From: ben@example.org", "Subject: Out of office days in August?"},
 			kind:  mailbox.KindHuman, level: mailbox.LevelMedium,
@@ -519,6 +577,12 @@ func TestClassifyIncompleteHeader(t *testing.T) {
 	})
 	if v.Kind != mailbox.KindReaction {
 		t.Errorf("a message with a reaction part is %s", v.Kind)
+	}
+	v = threading.Classify(&mailbox.Message{
+		Subject: "[DMARC Failure Report] Offer", Attachments: []mailbox.Attachment{{ContentType: "message/feedback-report"}},
+	})
+	if v.Kind != mailbox.KindComplaint || v.Level != mailbox.LevelHigh {
+		t.Errorf("a message with a feedback report is %s %s, want complaint high", v.Kind, v.Level)
 	}
 }
 

@@ -1,6 +1,7 @@
 package threading
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -258,6 +259,26 @@ func weekday(word string) int {
 		}
 	}
 	return -1
+}
+
+// readWeekday reads the name of a day, and returns how many tokens it takes; 0 if
+// it is none. In Portuguese most are numbers, which "feira" makes days.
+func readWeekday(ts []token) (day, used int) {
+	if day := weekday(ts[0].text); day >= 0 {
+		return day, 1
+	}
+	ordinal := slices.Index([]string{"segunda", "terca", "quarta", "quinta", "sexta"}, ts[0].text)
+	if ordinal < 0 {
+		return -1, 0
+	}
+	used = 1
+	if used < len(ts) && ts[used].text == "-" {
+		used++
+	}
+	if used < len(ts) && ts[used].text == "feira" {
+		return ordinal + 1, used + 1
+	}
+	return -1, 0
 }
 
 // resolve finds the day that is meant, relative to the day of the message:

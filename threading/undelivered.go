@@ -27,6 +27,7 @@ func (s *signs) bounce() (mailbox.Verdict, bool) {
 	switch {
 	case s.sender == senderDaemon:
 		t.add(mailbox.LevelMedium, "daemon_sender", "From")
+	case s.m.Header.Has("X-MS-Exchange-Transport-Rules-Notification"): // somebody is told that a rule has matched
 	case s.sender == senderPostmaster && (s.nullPath || s.automatic != "" || result != outcomeUnknown):
 		t.add(mailbox.LevelMedium, "postmaster_sender", "From")
 	case s.namedDelivery() && (s.nullPath || s.automatic != "" || result != outcomeUnknown):
@@ -210,6 +211,9 @@ func (s *signs) complaint() (mailbox.Verdict, bool) {
 	}
 	if s.junkReport() {
 		t.add(mailbox.LevelHigh, "report_junk", "From, Subject")
+	}
+	if slices.ContainsFunc(s.m.Attachments, func(a mailbox.Attachment) bool { return mediaType(a.ContentType) == "message/feedback-report" }) {
+		t.add(mailbox.LevelHigh, "report_feedback", "parts") // in a container that lost its type
 	}
 	return t.verdict(mailbox.KindComplaint, "")
 }

@@ -48,23 +48,31 @@ func endOfAbsence(text, lang string, today time.Time) time.Time {
 	monthFirst := lang == "ja" || lang == "ko" || lang == "zh" || lang == "hu" || hasEastAsian(text)
 	ts := tokens(text)
 	var end time.Time
-	last := 0 // where the date before ended
+	last, lastWeekday := 0, false // where the date before ended, and whether it was a weekday alone
 	for i := 0; i < len(ts); i++ {
-		d, used := readDate(ts[i:])
+		left := before(text, ts[i].start, last)
+		d, size := readDate(ts[i:])
 		var t time.Time
-		size := used
-		if used > 0 {
+		weekdayAlone := false
+		if size > 0 {
 			t = d.resolve(today, dayFirst, monthFirst)
-		} else if wd := weekday(ts[i].text); wd >= 0 && !dateFollows(ts[i+1:]) {
-			t, size = nextWeekday(today, wd, before(text, ts[i].start, last)), 1
+		} else if wd, used := readWeekday(ts[i:]); used > 0 && !dateFollows(ts[i+used:]) {
+			t, size, weekdayAlone = nextWeekday(today, wd, left), used, true
+		} else if day, used := readDay(ts, i); used > 0 {
+			t, size = nextDay(today, day), used
 		}
 		if size == 0 {
 			continue
 		}
 		stop := ts[min(i+size, len(ts))-1].end
-		ends := callsEnd(before(text, ts[i].start, last), after(text, stop), last > 0 || afterNumber(text[max(last, ts[i].start-12):ts[i].start]), slavic(lang))
+		// The second date of a range stands in the clause of the first one.
+		ranged := last > 0 && len(left) == ts[i].start-last || afterNumber(text[max(last, ts[i].start-12):ts[i].start])
+		ends := callsEnd(left, after(text, stop), ranged, slavic(lang))
+		if weekdayAlone && lastWeekday && rangesOn(text[last:ts[i].start]) {
+			ends = false // "Monday to Friday, 9 to 5": when somebody works
+		}
 		i += size - 1
-		last = stop
+		last, lastWeekday = stop, weekdayAlone
 		if t.IsZero() || !ends {
 			continue
 		}
@@ -75,6 +83,88 @@ func endOfAbsence(text, lang string, today time.Time) time.Time {
 		}
 	}
 	return end
+}
+
+// rangesOn reports whether what stands between two weekdays makes a range of
+// them: no more than hours besides a dash or a word for "until".
+func rangesOn(between string) bool {
+	if len(between) > 24 {
+		return false
+	}
+	if strings.Trim(between, " -~") == "" {
+		return true
+	}
+	for _, w := range untilSet() {
+		if hasWord(between, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// readDay reads a day of a month that is not named, and returns how many tokens it
+// takes, 0 if there is none: "the 14th", "bis zum 14.", "hasta el 14". What goes on
+// behind it must not make something else of it, as "the 4th quarter".
+func readDay(ts []token, at int) (day, used int) {
+	day, used = ts[at].number, 1
+	if day < 1 || day > 31 || len(ts[at].text) > 2 {
+		return 0, 0
+	}
+	rest := ts[at+1:]
+	ordinal := len(rest) > 0 && isOrdinal(rest[0].text)
+	if !ordinal && (at == 0 || !isDayArticle(ts[at-1].text)) {
+		return 0, 0
+	}
+	if ordinal || len(rest) > 0 && rest[0].text == "." {
+		rest, used = rest[1:], 2
+	}
+	if len(rest) > 0 && !goesOnAfterDay(rest[0].text) {
+		return 0, 0
+	}
+	return day, used
+}
+
+func isOrdinal(w string) bool {
+	switch w {
+	case "st", "nd", "rd", "th", "e", "er", "º":
+		return true
+	}
+	return false
+}
+
+// isDayArticle: what stands before a day of the month, and not before an hour.
+func isDayArticle(w string) bool {
+	switch w {
+	case "dem", "den", "zum", "au", "jusqu'au", "al", "el", "dia", "giorno":
+		return true
+	}
+	return false
+}
+
+// goesOnAfterDay: what may stand behind a day of the month.
+func goesOnAfterDay(w string) bool {
+	switch w {
+	case ".", ",", "!", ")", "(", "\n", "and", "at", "with", "inclusive", "included", "if", "for", "when",
+		"und", "wieder", "nicht", "ausser", "im", "abwesend", "et", "inclus", "y", "e", "en", "incluso", "compreso", "i", "terug", "weer", "igen":
+		return true
+	}
+	return false
+}
+
+// nextDay is the next such day of a month after today.
+func nextDay(today time.Time, day int) time.Time {
+	if today.IsZero() || day == today.Day() {
+		return time.Time{}
+	}
+	month := today.Month()
+	if day < today.Day() {
+		month++
+	}
+	t := time.Date(today.Year(), month, day, 0, 0, 0, 0, time.UTC)
+	if t.Day() != day { // 31 June
+		return time.Time{}
+	}
+	return t
 }
 
 // dateFollows: a weekday is only the companion of a date.
@@ -133,8 +223,8 @@ func after(text string, at int) string {
 // Behind a beginning (ranged) short words are enough.
 func callsEnd(left, right string, ranged, slavic bool) bool {
 	near := lastWords(left)
-	if ranged && strings.TrimSpace(left) != "" && strings.Trim(left, " -~") == "" {
-		return true // the second date of "1 - 5 March"
+	if ranged && strings.TrimSpace(left) != "" && strings.Trim(left, " -~") == "" || dashed(left) {
+		return true // the second date of "1 March - 5 March", "1 - 5 March"
 	}
 	for _, w := range untilSet() {
 		short := len(w) <= 3 && isASCII(w)
@@ -156,6 +246,14 @@ func callsEnd(left, right string, ranged, slavic bool) bool {
 		}
 	}
 	return false
+}
+
+// dashed reports whether a clause ends with a day and a dash.
+func dashed(clause string) bool {
+	rest := strings.TrimRight(clause, " ")
+	left := strings.TrimRight(strings.TrimRight(rest, "-~"), " .")
+	number := left[len(strings.TrimRight(left, "0123456789")):]
+	return len(left) < len(rest) && (len(number) == 1 || len(number) == 2)
 }
 
 // slavic: languages in which "do" means until.

@@ -38,7 +38,31 @@ func TestUntil(t *testing.T) {
 		{"我正在休假，至2026年3月10日。", "2026-03-10"},
 		{"Ich bin bis Ende Juli in Elternzeit.", "2026-07-31"},
 		{"3月2日(月)から3月10日(火)まで休暇をいただいております。", "2026-03-10"},
+		{"Ich bin vom 27.02.2026 bis einschließlich 10.03.2026 nicht im Büro.\n\nI am out of the office from 27 February 2026 through 10 March 2026.", "2026-03-10"},
+		{"I am away from 2 March to 10 March.\n\nJe suis absent du 2 mars au 10 mars.", "2026-03-10"},
+		{"I am out of the office until March 10. For urgent matters call our hotline (Monday to Friday, 9am to 5pm).", "2026-03-10"},
+		{"Ich bin bis zum 10. März nicht im Büro. Unsere Zentrale erreichen Sie Montag bis Freitag von 8 bis 17 Uhr.", "2026-03-10"},
+		{"Ik ben afwezig van 24-26 maart. Ik reageer op uw e-mail na 27 maart.", "2026-03-26"},
+		{"I am out of the office 2 - 6 March.", "2026-03-06"},
+		{"I'm out of the office until the 14th.", "2026-03-14"},
+		{"I will be back on the 3rd and read mail then.", "2026-03-03"},
+		{"Ich bin ab dem 14. wieder da.", "2026-03-14"},
+		{"Ich bin bis zum 28. im Urlaub.", "2026-02-28"},
+		{"Je suis absent jusqu'au 14 inclus.", "2026-03-14"},
+		{"Estoy de vacaciones hasta el 14.", "2026-03-14"},
+		{"Estou fora até segunda-feira.", "2026-03-02"},
+		{"Estou ausente e volto na terça-feira.", "2026-03-03"},
+		{"Estou de férias até quarta-feira, 11 de março.", "2026-03-11"},
+		{"I am away until Wednesday. We work Monday to Friday.", "2026-03-04"},
 
+		{"I am out of the office. Our hours are Monday through Friday, 9am to 5pm.", ""},
+		{"Ich bin nicht im Büro. Ich arbeite von Montag bis Donnerstag.", ""},
+		{"Nous sommes absents. Nos bureaux sont ouverts du lundi au vendredi.", ""},
+		{"We are closed. Monday 8:00 to Friday 17:00 we are here.", ""},
+		{"I am out of the office until the 4th quarter.", ""},
+		{"I am out of the office until the 27th.", ""}, // today, or in a month?
+		{"I am away until the 31st.", ""},              // of March, or at the end of February?
+		{"Estoy fuera hasta las 14.", ""},              // an hour
 		{"I am out of the office. The offer was sent on 5 March 2026.", ""},
 		{"I am out of the office until March.", ""},
 		{"I am out of the office until 5 February 2026.", ""},        // over

@@ -42,11 +42,11 @@ var monthAbbreviations = sync.OnceValue(func() (names [12][]string) {
 // weekdayWords are the beginnings of the names of the days, Sunday first.
 var weekdayWords = [7]string{
 	"sunday|sonntag|dimanche|domenica|domingo|zondag|söndag|søndag|sunnuntai|niedziel|neděl|nedeľ|vasárnap|duminică|κυριακή|воскресень|неділ|pazar günü|nedjelj|nedelj|diumenge|pühapäev|svētdien|sekmadien",
-	"monday|montag|lundi|lunedì|lunes|segunda-feira|maandag|måndag|mandag|maanantai|poniedział|pondělí|pondelok|hétfő|luni|δευτέρα|понедельник|понеділ|pazartesi|ponedjelj|ponedelj|dilluns|esmaspäev|pirmdien|pirmadien",
-	"tuesday|dienstag|mardi|martedì|martes|terça-feira|dinsdag|tisdag|tirsdag|tiistai|wtorek|wtork|úterý|utorok|kedd|marți|τρίτη|вторник|вівтор|salı|utorak|torek|dimarts|teisipäev|otrdien|antradien",
-	"wednesday|mittwoch|mercredi|mercoledì|miércoles|quarta-feira|woensdag|onsdag|keskiviik|środ|středa|středu|streda|szerda|miercuri|τετάρτη|среду|среда|серед|çarşamba|srijed|sreda|dimecres|kolmapäev|trešdien|trečiadien",
-	"thursday|donnerstag|jeudi|giovedì|jueves|quinta-feira|donderdag|torsdag|torstai|czwart|čtvrtek|čtvrtka|štvrtok|csütörtök|joi|πέμπτη|четверг|четвер|perşembe|četvrtak|četrtek|dijous|neljapäev|ceturtdien|ketvirtadien",
-	"friday|freitag|vendredi|venerdì|viernes|sexta-feira|vrijdag|fredag|perjantai|piąt|pátek|pátku|piatok|péntek|vineri|παρασκευή|пятниц|п'ятниц|cuma günü|petak|petek|divendres|reede|piektdien|penktadien",
+	"monday|montag|lundi|lunedì|lunes|maandag|måndag|mandag|maanantai|poniedział|pondělí|pondelok|hétfő|luni|δευτέρα|понедельник|понеділ|pazartesi|ponedjelj|ponedelj|dilluns|esmaspäev|pirmdien|pirmadien",
+	"tuesday|dienstag|mardi|martedì|martes|dinsdag|tisdag|tirsdag|tiistai|wtorek|wtork|úterý|utorok|kedd|marți|τρίτη|вторник|вівтор|salı|utorak|torek|dimarts|teisipäev|otrdien|antradien",
+	"wednesday|mittwoch|mercredi|mercoledì|miércoles|woensdag|onsdag|keskiviik|środ|středa|středu|streda|szerda|miercuri|τετάρτη|среду|среда|серед|çarşamba|srijed|sreda|dimecres|kolmapäev|trešdien|trečiadien",
+	"thursday|donnerstag|jeudi|giovedì|jueves|donderdag|torsdag|torstai|czwart|čtvrtek|čtvrtka|štvrtok|csütörtök|joi|πέμπτη|четверг|четвер|perşembe|četvrtak|četrtek|dijous|neljapäev|ceturtdien|ketvirtadien",
+	"friday|freitag|vendredi|venerdì|viernes|vrijdag|fredag|perjantai|piąt|pátek|pátku|piatok|péntek|vineri|παρασκευή|пятниц|п'ятниц|cuma günü|petak|petek|divendres|reede|piektdien|penktadien",
 	"saturday|samstag|sonnabend|samedi|sabato|sábado|zaterdag|lördag|lørdag|lauantai|sobot|szombat|sâmbătă|σάββατο|суббот|субот|cumartesi|subot|dissabte|laupäev|sestdien|šeštadien",
 }
 
