@@ -111,9 +111,11 @@ func partOfMore(lines []line, i int) bool {
 // block is what was read of a header block.
 type block struct {
 	known   map[field]bool
+	named   int // fields with a name that is known
 	count   int
 	last    field
 	dated   bool
+	timed   bool // and the date has a time
 	raw     bool
 	opener  Opener
 	someone bool // the From field holds an address
@@ -131,6 +133,7 @@ func (b *block) add(f field, name, value string) {
 		return
 	}
 	b.known[f] = true
+	b.named++
 	if !englishFields[name] && name[0] != 'c' {
 		b.foreign = b.foreign || f == fieldFrom || f == fieldSent
 	}
@@ -163,7 +166,7 @@ func (b *block) sent(value string) {
 		lang = "no" // any that writes the day first; those that begin with the year are known by it
 	}
 	d := findStamp(value, tokens(value), lang)
-	b.dated = d.found
+	b.dated, b.timed = d.found, d.timed
 	b.opener.setDate(d)
 }
 
@@ -177,13 +180,15 @@ func (b *block) fold(s string) {
 	}
 }
 
-// unknown reads a line of a block that HTML marks, in a language not known.
+// unknown reads a line of a block that HTML marks, in a language not known. What is
+// no field does not count.
 func (b *block) unknown(s string) {
-	b.count++
-	value := s
-	if i := strings.IndexByte(s, ':'); i >= 0 {
-		value = strings.TrimSpace(s[i+1:])
+	i := strings.IndexByte(s, ':')
+	if i < 0 {
+		return
 	}
+	b.count++
+	value := strings.TrimSpace(s[i+1:])
 	switch d := findStamp(value, tokens(value), ""); {
 	case !b.known[fieldSent] && d.found:
 		b.known[fieldSent] = true
@@ -201,13 +206,13 @@ func (b *block) convincing(marked bool) bool {
 		return false
 	}
 	if marked {
-		return b.count >= 2
+		return b.count >= 2 && (b.named >= 2 || b.dated || b.someone && b.opener.Name != "")
 	}
 	kinds := len(b.known)
 	if !b.known[fieldFrom] {
-		return kinds >= 2 && b.dated && (b.known[fieldTo] || kinds >= 3)
+		return kinds >= 2 && b.timed && (b.known[fieldTo] || kinds >= 3)
 	}
-	return kinds >= 2 && b.someone || kinds >= 3 && b.dated || kinds >= 3 && b.known[fieldSubject] && b.known[fieldSent]
+	return kinds >= 2 && b.someone || kinds >= 3 && b.known[fieldSubject] && b.known[fieldSent]
 }
 
 // separator reads a line that announces a message: "-----Original Message-----",

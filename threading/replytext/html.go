@@ -124,7 +124,7 @@ func (r *renderer) startTag(tag atom.Atom, a attributes) {
 	case atom.Hr:
 		if !r.hidden {
 			r.breakLine()
-			if a.quotes(tag) == quoteRest {
+			if a.quotes(tag) == quoteRest && r.depth == 0 {
 				r.rest = true
 			}
 			r.lines = append(r.lines, line{depth: r.depth, soft: r.soft, mark: markRule, rest: r.rest})
@@ -182,8 +182,8 @@ func (r *renderer) enter(tag atom.Atom, a attributes) {
 		r.hidden = false
 	}
 	switch a.quotes(tag) {
-	case quoteRest:
-		r.rest = true
+	case quoteRest: // of what is quoted already no more than it
+		r.rest = r.rest || r.depth == 0
 		if r.mark == markNone {
 			r.mark = markHeader
 		}
