@@ -14,12 +14,18 @@ type passage struct {
 // assemble builds the reply from its lines.
 func assemble(lines []line) Reply {
 	l := label(lines)
+	if trustless(lines, l.kinds) {
+		l = label(lines)
+	}
 	r := Reply{Openers: l.openers, Quoted: quoted(lines, l.kinds)}
 	passages := ownPassages(lines, l)
 	var texts []passage // those that say something
 	var signature []string
 	for k := range passages {
 		p := &passages[k]
+		if len(texts) > 0 && p.end <= l.forward && onlySignature(lines[p.start:p.signature]) {
+			p.signature = p.start
+		}
 		if s := text(lines, p.signature, p.end); s != "" {
 			signature = append(signature, s)
 		}
@@ -86,6 +92,13 @@ func ownPassages(lines []line, l labels) []passage {
 		all = append(all, p)
 	}
 	return all
+}
+
+// onlySignature reports whether lines below a quotation, under which nothing of the
+// author's own need stand, are nothing but what cutSignature cuts off.
+func onlySignature(lines []line) bool {
+	const above = 2
+	return cutSignature(append([]line{{text: "x", plain: "x"}, {}}, lines...)) == above
 }
 
 // cutMarked is cutSignature for lines of which HTML may tell that they are a

@@ -258,15 +258,19 @@ func begun(low string) bool {
 	if !strings.HasSuffix(low, ":") && !strings.HasSuffix(low, "：") {
 		return false
 	}
-	for _, head := range []string{
+	return hasPrefix(low,
 		"begin forwarded message", "anfang der weitergeleiteten", "début du message", "début du message transféré",
 		"inizio messaggio inoltrato", "inicio del mensaje reenviado", "início da mensagem", "início da mensagem encaminhada",
 		"begin doorgestuurd bericht", "vidarebefordrat brev", "start på videresendt", "videresendt melding", "videresendt besked",
 		"välitetty viesti", "początek przekazywanej", "początek wiadomości przekazanej", "начало переадресованного",
 		"начало пересылаемого", "začátek přeposílané", "开始转发的邮件", "下面是被转发的邮件", "转发的邮件", "転送されたメッセージ", "전달된 메시지",
 		"inici del missatge reenviat", "továbbított levél", "iletilmiş mesaj", "başlangıç iletilen",
-	} {
-		if strings.HasPrefix(low, head) {
+	)
+}
+
+func hasPrefix(s string, heads ...string) bool {
+	for _, head := range heads {
+		if strings.HasPrefix(s, head) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package replytext
 import (
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
@@ -344,11 +345,11 @@ func (r *renderer) blankLine() {
 
 // emoji reports whether the alternative text of a picture is one.
 func emoji(alt string) bool {
-	if alt == "" || utf8.RuneCountInString(alt) > 4 {
+	if alt == "" || utf8.RuneCountInString(alt) > 8 {
 		return false
 	}
 	for _, r := range alt {
-		if r < 0x200D || letter(r) {
+		if r < 0x200D || unicode.IsLetter(r) {
 			return false
 		}
 	}

@@ -187,3 +187,36 @@ func distrustSignatures(lines []line) {
 		}
 	}
 }
+
+// trustless takes away all marks of signatures where the author's own words stand
+// within one: where there are none beside it but a salutation, and a sentence in it.
+// It reports whether it did.
+func trustless(lines []line, kinds []kind) bool {
+	own, sentences := 0, false
+	for i, k := range kinds {
+		switch {
+		case k == kindOwn && own == 0 && strings.HasSuffix(lines[i].plain, ","):
+			own++
+		case k == kindOwn:
+			return false
+		case k == kindSignature:
+			sentences = sentences || saysSomething(lines[i].plain)
+		}
+	}
+	if !sentences {
+		return false
+	}
+	for i := range lines {
+		if lines[i].mark == markSignature {
+			lines[i].mark = markNone
+		}
+	}
+	return true
+}
+
+// saysSomething reports whether a line reads like a sentence, and like nothing that
+// stands in a signature.
+func saysSomething(s string) bool {
+	words := len(strings.Fields(s))
+	return words >= 3 && strings.ContainsAny(s[len(s)-1:], ".?!") && !deviceLine(s) && !notice(s) && !contact(s) && !valediction(s)
+}

@@ -129,6 +129,9 @@ func deviceLine(s string) bool {
 		return false
 	}
 	low := strings.ToLower(s)
+	if hasPrefix(low, scannerHeads...) && containsAny(low, scanners) {
+		return true
+	}
 	if i := strings.Index(low, "<http"); i > 0 { // a link rendered beside its text
 		if end := strings.IndexByte(low[i:], '>'); end > 0 {
 			low = low[:i] + low[i+end+1:]
@@ -144,12 +147,7 @@ func deviceLine(s string) bool {
 	if strings.Contains(low, ", ") && len(strings.Fields(low)) > 8 {
 		return false
 	}
-	for _, head := range deviceHeads {
-		if strings.HasPrefix(low, head) {
-			return true
-		}
-	}
-	return len(strings.Fields(low)) <= 8 && hasSuffix(low, deviceTails...)
+	return hasPrefix(low, deviceHeads...) || len(strings.Fields(low)) <= 8 && hasSuffix(low, deviceTails...)
 }
 
 // valediction reports whether a line is nothing but the end of a letter: it
@@ -379,23 +377,47 @@ func contact(s string) bool {
 func cutDisclaimer(lines []line, end int) int {
 	end = trimEnd(lines, end)
 	start := lastParagraph(lines, end)
-	if start == 0 {
+	if start == 0 || end == start {
 		return end
 	}
-	hits, size := 0, 0
-	seen := make(map[string]bool, len(disclaimerWords))
-	for i := start; i < end; i++ {
-		low := strings.ToLower(clip(lines[i].plain, 2000))
-		size += len(low)
-		for _, w := range disclaimerWords {
-			if !seen[w] && strings.Contains(low, w) {
-				seen[w] = true
-				hits++
-			}
-		}
+	var words strings.Builder
+	for i := start; i < end && words.Len() < maxNotice; i++ {
+		words.WriteString(clip(lines[i].plain, maxNotice))
+		words.WriteByte(' ')
 	}
-	if hits >= 3 && size >= 120 {
+	if notice(words.String()) {
 		return start
 	}
 	return end
+}
+
+// maxNotice is how much of a legal notice is looked at, in bytes.
+const maxNotice = 4000
+
+// notice reports whether a paragraph is legal text, or one of the lines that firms
+// and mail servers put under all mail.
+func notice(s string) bool {
+	low := strings.ToLower(strings.TrimLeft(s, "*_- "))
+	if containsAny(low, environmentWords) && len(low) < 300 {
+		return true
+	}
+	if count(low, companyWords) >= 2 {
+		return true
+	}
+	switch n := count(low, disclaimerWords); {
+	case hasPrefix(low, noticeHeads...):
+		return n >= 2
+	default:
+		return n >= 3 && len(low) >= 120
+	}
+}
+
+// count returns how many of the words a text holds.
+func count(s string, words []string) (n int) {
+	for _, w := range words {
+		if strings.Contains(s, w) {
+			n++
+		}
+	}
+	return n
 }

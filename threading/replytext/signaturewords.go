@@ -82,3 +82,27 @@ var disclaimerWords = []string{
 	"destinatário", "por error", "por engano", "riservat", "vertrouwelijk", "geadresseerde", "fortrolig", "konfidentiell",
 	"конфиденциальн",
 }
+
+// noticeHeads begin legal notices.
+var noticeHeads = []string{
+	"this e-mail", "this email", "this message", "this communication", "this transmission", "this mail", "the information contained", "the information in this",
+	"the contents of this", "the content of this", "confidentiality notice", "disclaimer", "important notice", "legal notice", "privileged and confidential",
+	"diese e-mail", "diese mail", "diese nachricht", "der inhalt dieser", "die informationen in dieser", "ce message", "ce courriel", "cet e-mail", "cet email",
+	"este mensaje", "este correo", "este e-mail", "esta mensagem", "este email", "questo messaggio", "questa e-mail", "questa email", "le informazioni contenute",
+	"dit bericht", "deze e-mail", "de informatie in dit", "detta meddelande", "denne e-post", "denne e-mail", "ta wiadomość", "niniejsza wiadomość", "настоящее сообщение", "это сообщение",
+}
+
+// companyWords are what the law of some countries asks firms to write under mail.
+var companyWords = []string{
+	"amtsgericht", "handelsregister", "registergericht", "hrb ", "geschäftsführ", "sitz der gesellschaft", "ust-id", "vorstand:", "aufsichtsrat",
+	"registered in england", "registered in scotland", "registered office", "company number", "company no", "registered number", "registration number", "vat number",
+}
+
+// environmentWords ask not to print.
+var environmentWords = []string{"consider the environment before", "denken sie an die umwelt", "pensez à l'environnement", "piense en el medio ambiente", "denk aan het milieu"}
+
+// scannerHeads begin what virus scanners put under mail, scanners are their names.
+var (
+	scannerHeads = []string{"virus-free", "virenfrei", "sans virus", "libre de virus", "garantía de libre de virus", "privo di virus", "senza virus", "livre de vírus", "virusvrij", "wolny od wirusów"}
+	scanners     = []string{"avast", "avg.com"}
+)
