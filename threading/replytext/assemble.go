@@ -19,11 +19,12 @@ func assemble(lines []line) Reply {
 	}
 	r := Reply{Openers: l.openers, Quoted: quoted(lines, l.kinds)}
 	passages := ownPassages(lines, l)
+	opener := slices.Index(l.kinds, kindOpener)
 	var texts []passage // those that say something
 	var signature []string
 	for k := range passages {
 		p := &passages[k]
-		if len(texts) > 0 && p.end <= l.forward && onlySignature(lines[p.start:p.signature]) {
+		if len(texts) > 0 && opener >= 0 && opener < p.start && p.end <= l.forward && onlySignature(lines[p.start:p.signature]) {
 			p.signature = p.start
 		}
 		if s := text(lines, p.signature, p.end); s != "" {
@@ -98,7 +99,7 @@ func ownPassages(lines []line, l labels) []passage {
 // author's own need stand, are nothing but what cutSignature cuts off.
 func onlySignature(lines []line) bool {
 	const above = 2
-	return cutSignature(append([]line{{text: "x", plain: "x"}, {}}, lines...)) == above
+	return cutSignature(append([]line{{text: "x", plain: "x"}, {}}, lines...)) <= above
 }
 
 // cutMarked is cutSignature for lines of which HTML may tell that they are a

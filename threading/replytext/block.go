@@ -35,7 +35,7 @@ func headerField(s string) (f field, name, value string) {
 // clients put one above the text they quote.
 func headerBlock(lines []line, i int) (span, bool) {
 	b, end := readBlock(lines, i)
-	if !b.convincing(lines[i].mark == markHeader) {
+	if !b.convincing(lines[i].mark == markHeader) || indented(&lines[i]) && !b.complete() {
 		return span{}, false
 	}
 	return span{start: i, end: end, opener: b.opener, block: true}, true
@@ -93,12 +93,15 @@ func readBlock(lines []line, i int) (block, int) {
 	return b, end
 }
 
-// partOfMore reports whether a field is indented, or stands below another that
-// begins no block: clients put their blocks flush left and complete.
+// indented reports whether a line that nobody quotes is indented. Of the clients,
+// only that of Yahoo did that, with complete blocks.
+func indented(l *line) bool {
+	return l.depth == 0 && (strings.HasPrefix(l.text, "  ") || strings.HasPrefix(l.text, "\t")) && l.plain[0] != '*'
+}
+
+// partOfMore reports whether a field stands below another that begins no block:
+// clients put their blocks flush left and complete.
 func partOfMore(lines []line, i int) bool {
-	if l := &lines[i]; l.depth == 0 && (strings.HasPrefix(l.text, "  ") || strings.HasPrefix(l.text, "\t")) && l.plain[0] != '*' {
-		return true
-	}
 	if i == 0 || lines[i-1].blank() || lines[i-1].level() != lines[i].level() {
 		return false
 	}
@@ -213,6 +216,11 @@ func (b *block) convincing(marked bool) bool {
 		return kinds >= 2 && b.timed && (b.known[fieldTo] || kinds >= 3)
 	}
 	return kinds >= 2 && b.someone || kinds >= 3 && b.known[fieldSubject] && b.known[fieldSent]
+}
+
+// complete tells that the block names author, date, recipient and subject.
+func (b *block) complete() bool {
+	return b.someone && b.dated && b.known[fieldTo] && b.known[fieldSubject]
 }
 
 // separator reads a line that announces a message: "-----Original Message-----",

@@ -21,8 +21,8 @@ const (
 )
 
 // classes are those by which mail clients mark quotations and signatures: Gmail,
-// Thunderbird, Yahoo, Proton, Zoho, Tuta, Front, Superhuman and Outlook on
-// phones (well known).
+// Thunderbird, Yahoo, Proton, Zoho, Tuta, Front, Superhuman, Freshdesk, Alibaba's
+// mail, Notion Mail, Zendesk and Outlook on phones (well known).
 var classes = map[string]quoting{
 	"gmail_quote_container":               quoteGmail,
 	"gmail_attr":                          quoteAttribution,
@@ -39,6 +39,10 @@ var classes = map[string]quoting{
 	"front-blockquote":                    quoteHard,
 	"front-signature":                     quoteSignature,
 	"sh-quoted-content":                   quoteHard,
+	"freshdesk_quote":                     quoteHard,
+	"alimail-quote":                       quoteHard,
+	"notion-mail-quote":                   quoteHard,
+	"quotedreply":                         quoteHard,
 	"sh-signature":                        quoteSignature,
 	"ms-outlook-mobile-reference-message": quoteRest,
 	"ms-outlook-ios-signature":            quoteSignature,

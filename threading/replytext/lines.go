@@ -50,8 +50,57 @@ func splitLines(text string) []line {
 	}
 	dropCodePrompts(lines)
 	joinLinks(lines)
-	return splitOpeners(lines)
+	return splitOpeners(splitGlued(lines))
 }
+
+// splitGlued gives the history a line of its own that some phones and webmailers
+// put behind its opener: "On Thu, Jan 8, 2026 at 9:15 Ann <ann@example.com> wrote: Hi",
+// "-------- Original message --------From: Ann <ann@example.com> Date: …".
+func splitGlued(lines []line) []line {
+	for i := range lines {
+		l := &lines[i]
+		at := gluedAt(l)
+		if at < 0 {
+			continue
+		}
+		split := append(make([]line, 0, len(lines)+1), lines[:i]...)
+		for _, s := range []string{l.text[:at], l.text[at:]} {
+			split = append(split, line{text: strings.TrimSpace(s), plain: plain(s)})
+		}
+		return append(split, lines[i+1:]...) // one is enough: the next would be quoted
+	}
+	return lines
+}
+
+// gluedAt returns where the history begins in a line that an opener begins, or -1.
+func gluedAt(l *line) int {
+	if l.depth > 0 {
+		return -1
+	}
+	if at := gluedSeparator(l.text); at > 0 {
+		return at
+	}
+	head := clip(l.text, maxOpenerLine)
+	for i, verbs := 0, 0; verbs < maxGlued; {
+		colon := strings.IndexByte(head[i:], ':')
+		if colon < 0 {
+			break
+		}
+		i += colon + 1
+		rest := strings.TrimLeft(l.text[i:], " ")
+		if !endsWithVerb(head[:i-1]) || rest == "" || rest[0] == '/' {
+			continue
+		}
+		verbs++
+		if p := parsePhrase(plain(head[:i])); p.date.timed && p.named() && p.introduces(false) {
+			return i
+		}
+	}
+	return -1
+}
+
+// maxGlued is how many verbs of a line are looked at.
+const maxGlued = 3
 
 // joinLinks takes the end of a link that was wrapped within quoted text for
 // quoted, too.
@@ -89,6 +138,39 @@ func splitOpeners(lines []line) []line {
 	return lines
 }
 
+// gluedSeparator returns where the header block begins behind a line of dashes with
+// words in between, or -1.
+func gluedSeparator(s string) int {
+	s = clip(s, maxOpenerLine)
+	if !strings.HasPrefix(s, "----") {
+		return -1
+	}
+	words := strings.TrimLeft(s, "-")
+	end := strings.Index(words, "----")
+	if end < 0 {
+		return -1
+	}
+	rest := strings.TrimLeft(words[end:], "-")
+	at := len(s) - len(rest)
+	if f, _, _ := headerField(rest); f != fieldFrom {
+		return -1
+	}
+	if forward, ok := separator(s[:at]); forward || !ok {
+		return -1
+	}
+	return at
+}
+
+// flattened reports whether a conversion from HTML lost the line breaks of a text.
+func flattened(text string) bool {
+	for l := range strings.Lines(text) {
+		if gluedSeparator(l) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // maxDepth is how many quote marks are counted.
 const maxDepth = 100
 
@@ -97,6 +179,9 @@ const maxDepth = 100
 // comparison, are no marks, unless the line before is quoted.
 func cutQuoteMarks(s string, previous int) (depth int, rest string) {
 	if rest = strings.TrimLeft(s, " "); len(s)-len(rest) > 1 || rest != s && previous == 0 {
+		return 0, s
+	}
+	if previous == 0 && framed(s) {
 		return 0, s
 	}
 	if strings.HasPrefix(s, ">>>>> ") && strings.Contains(clip(s, maxOpenerLine), " == ") {

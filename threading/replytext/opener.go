@@ -49,7 +49,13 @@ func terminal(lines []line, t int) (deeper, ok bool) {
 		next := &lines[n]
 		deeper = next.level() > l.level() || l.level() == 0 && otherMark(l.plain, next.plain)
 	}
-	return deeper, marked || deeper || endsWithColon(l.plain) || strings.HasSuffix(l.plain, "--") || endsWithVerb(l.plain) && standsAlone(lines, t)
+	return deeper, marked || deeper || framed(l.plain) || endsWithColon(l.plain) || strings.HasSuffix(l.plain, "--") || endsWithVerb(l.plain) && standsAlone(lines, t)
+}
+
+// framed reports whether a line with an address stands between the marks of
+// GroupWise.
+func framed(s string) bool {
+	return strings.HasPrefix(s, ">>> ") && strings.HasSuffix(s, " >>>") && strings.Contains(clip(s, maxOpenerLine), "@")
 }
 
 // endsWithVerb reports whether a line ends in "wrote" or the like: some clients
@@ -157,13 +163,15 @@ type phrase struct {
 	addrEnd    int
 	attributed bool // HTML says that it introduces a quotation
 	dashed     bool // stands between dashes
+	framed     bool // stands between the marks of GroupWise: ">>> Ann <ann@example.com> 1/8/2026 9:15 AM >>>"
 }
 
 // parsePhrase looks for the parts of an opener.
 func parsePhrase(s string) phrase {
 	dashed := strings.HasPrefix(s, "--") && strings.HasSuffix(s, "--")
+	framed := framed(s)
 	s = strings.Trim(s, "-_*~[]|# —–>")
-	p := phrase{s: s, dashed: dashed, toks: tokens(s), verb: -1}
+	p := phrase{s: s, dashed: dashed, framed: framed, toks: tokens(s), verb: -1}
 	p.address, p.addrAt, p.addrEnd = findAddress(s)
 	for i, t := range p.toks {
 		if t.word == "" || t.start >= p.addrAt && t.start < p.addrEnd {
@@ -175,7 +183,7 @@ func parsePhrase(s string) phrase {
 	}
 	if len(p.toks) > 0 {
 		lang, ok := leads[p.toks[0].word]
-		p.lead = ok
+		p.lead = ok || hasPrefix(s, "In a message dated ") // AOL
 		if p.lang == "" || p.lang == "en" && ok && lang != "en" {
 			p.lang = lang
 		}
@@ -259,6 +267,9 @@ func (p *phrase) introduces(deeper bool) bool {
 	}
 	if !p.leading() {
 		return false
+	}
+	if p.framed && p.date.timed {
+		return true
 	}
 	colon := endsWithColon(p.s) || p.attributed
 	if deeper {

@@ -53,6 +53,26 @@ func TestParse(t *testing.T) {
 		{"initials", lines("Ann Example wrote:", "AE> Shall we?", "", "Yes."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
 		{"other marks", lines("On Tue, 3 Mar 2026 16:05:00 +0100, Ann wrote:", ") Shall we?", ") Soon?", "Yes."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?", "Soon?"}}},
 		{"marks below a block of one field", lines("----- Original Message -----", "From: Ann <ann@example.com>", "", "> Shall we?", "", "Yes."), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
+		{"a notice of a firm below the quote", lines("Yes.", "", opener, "> Shall we?", "", "This email and any attachments are confidential and intended solely for the addressee."), replytext.Reply{Text: "Yes.", Signature: "This email and any attachments are confidential and intended solely for the addressee.", Quoted: []string{"Shall we?"}}},
+		{"what German law asks for", lines("Ja.", "", "Example GmbH, Sitz der Gesellschaft: Jena, Amtsgericht Jena HRB 123"), replytext.Reply{Text: "Ja.", Signature: "Example GmbH, Sitz der Gesellschaft: Jena, Amtsgericht Jena HRB 123"}},
+		{"a scanner's line below the quote", lines("Yes.", "", opener, "> Shall we?", "", "Virus-free. www.avast.com"), replytext.Reply{Text: "Yes.", Signature: "Virus-free. www.avast.com", Quoted: []string{"Shall we?"}}},
+		{"a plea for trees", lines("Yes.", "", "P Please consider the environment before printing this e-mail."), replytext.Reply{Text: "Yes.", Signature: "P Please consider the environment before printing this e-mail."}},
+		{"a closing of two lines below the quote", lines("Yes.", "", opener, "> Shall we?", "", "Best regards,", "Bob"), replytext.Reply{Text: "Yes.", Signature: lines("Best regards,", "Bob"), Quoted: []string{"Shall we?"}}},
+		{"a passage that the author cites", lines("The manual says:", "> Read it.", "", "Best regards,", "Bob"), replytext.Reply{Text: lines("The manual says:", "> Read it.", "", "Best regards,", "Bob"), Inline: true, Quoted: []string{"Read it."}}},
+		{"nothing but a closing", lines(opener, "> Shall we?", "", "Thanks,", "Bob"), replytext.Reply{Text: "Thanks,\nBob", Quoted: []string{"Shall we?"}}},
+		{"confidential is a word", lines("Yes.", "", "The offer is confidential and intended for you."), replytext.Reply{Text: lines("Yes.", "", "The offer is confidential and intended for you.")}},
+		{"places and a day are no block", lines("Book this:", "", "From: Berlin", "To: Lisbon", "Date: 12 March 2026", "", "I need a receipt."), replytext.Reply{Text: lines("Book this:", "", "From: Berlin", "To: Lisbon", "Date: 12 March 2026", "", "I need a receipt.")}},
+		{"a meeting is no block", lines("Note this:", "", "Date: 12 March 2026", "To: all members", "Subject: yearly meeting", "", "We meet in the hall."), replytext.Reply{Text: lines("Note this:", "", "Date: 12 March 2026", "To: all members", "Subject: yearly meeting", "", "We meet in the hall.")}},
+		{"block of names", lines("Yes.", "", "From: Ann Example", "Sent: Tuesday, March 3, 2026 4:05 PM", "To: Bob", "Subject: Lunch", "", "Shall we?"), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
+		{"indented block", lines("Oui.", "", "      De : Ann Example <ann@example.com>", " À : Bob <bob@example.org>", " Envoyé le : Mardi 3 mars 2026 16h05", " Objet : Dîner", "", " On y va ?"), replytext.Reply{Text: "Oui.", Quoted: []string{"On y va ?"}}},
+		{"indented fields are no block", lines("It says", "    From: Ann <ann@example.com>", "    To: Bob <bob@example.org>", "and no more."), replytext.Reply{Text: lines("It says", "    From: Ann <ann@example.com>", "    To: Bob <bob@example.org>", "and no more.")}},
+		{"history behind its opener", lines("Yes.", "", "  On Tue, Mar 3, 2026 at 4:05 PM, Ann<ann@example.com> wrote:   Shall we?", "Soon?"), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?", "Soon?"}}},
+		{"a sentence with wrote:", lines("On Tuesday, March 3, Ann wrote: we shall. I do not think so."), replytext.Reply{Text: "On Tuesday, March 3, Ann wrote: we shall. I do not think so."}},
+		{"history behind a separator", lines("Yes.", "-------- Original message --------From: Ann <ann@example.com> Date: 3/3/26  4:05 PM  (GMT-05:00) To: bob@example.org Subject: Lunch Shall we?"), replytext.Reply{Text: "Yes."}},
+		{"GroupWise", lines("Yes.", "", ">>> Ann Example <ann@example.com> 3/3/2026 4:05 PM >>>", "Shall we?"), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
+		{"marks that look like GroupWise's", lines("Yes.", "", opener, "> Shall we?", ">>> a@example.com >>>", "> Soon?"), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?", "a@example.com >>>", "Soon?"}}},
+		{"AOL", lines("Yes.", "", "In a message dated 3/30/2026 4:05:00 PM Eastern Standard Time, ann@example.com writes:", "Shall we?"), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
+		{"Apple Mail in Polish", lines("Tak.", "", "Wiadomość napisana przez Ann ann@example.com w dniu 17.01.2023, o godz. 11:09:", "Idziemy?"), replytext.Reply{Text: "Tak.", Quoted: []string{"Idziemy?"}}},
 		{"text below the name", lines("See [1].", "", "Cheers,", "Bob", "", "[1]", "https://example.com/a"), replytext.Reply{Text: lines("See [1].", "", "Cheers,", "Bob", "", "[1]", "https://example.com/a")}},
 		{"an opener in the middle of a line", lines("Yes.--- On Tue, 3 Mar 2026 at 16:05, Ann <ann@example.com> wrote:", "> Shall we?"), replytext.Reply{Text: "Yes.", Quoted: []string{"Shall we?"}}},
 		{"a link wrapped in a quote", lines("Yes.", "", opener, "> See (https://example.com/a?b", "c=d)", "> please"), replytext.Reply{Text: "Yes.", Quoted: []string{"See (https://example.com/a?b", "c=d)", "please"}}},
@@ -152,5 +172,23 @@ func TestParseBlockDateOfNumbersInEnglish(t *testing.T) {
 	got := replytext.Parse("Hi\n\nFrom: Ann <ann@example.com>\nSent: 04/03/2026 16:05\nTo: Bob\n\nText")
 	if len(got.Openers) != 1 || !got.Openers[0].Sent.IsZero() {
 		t.Errorf("Openers = %+v, want one without a date", got.Openers)
+	}
+}
+
+// The text is preferred, unless the HTML tells what it lost.
+func TestParseBody(t *testing.T) {
+	t.Parallel()
+	const quote = `<div>Yes.<br>See you.</div><blockquote type="cite">Shall we?</blockquote>`
+	for _, c := range []struct{ name, text, html, want string }{
+		{"text alone", "Yes.", "", "Yes."},
+		{"HTML alone", "", quote, "Yes.\nSee you."},
+		{"both", "Yes.\n\nOn Tue, 3 Mar 2026 at 16:05, Ann <ann@example.com> wrote:\n> Shall we?", quote, "Yes."},
+		{"no quote in the text", "Yes. See you.\n\nShall we?", quote, "Yes.\nSee you."},
+		{"no line breaks in the text", "Yes.See you.\n-------- Original message --------From: Ann <ann@example.com> To: bob@example.org Shall we?\nSoon?", quote, "Yes.\nSee you."},
+		{"no quote at all", "Yes.", "<p>Yes!</p>", "Yes."},
+	} {
+		if got := replytext.ParseBody(c.text, c.html).Text; got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
 	}
 }

@@ -62,7 +62,7 @@ var leads = index(map[string]string{
 	"it": "il",
 	"nl": "op",
 	"sv": "den på þann",
-	"pl": "w we dnia",
+	"pl": "w we dnia wiadomość",
 	"cs": "dne dňa",
 	"hu": "ekkor",
 	"ro": "în în",
