@@ -80,8 +80,7 @@ func (s *signs) refine(t *tally, fromField string) string {
 // gmailVacation: the answer of Gmail's vacation responder (real mail, read
 // 2026-11-26). A ticket number in its subject is ours.
 func (s *signs) gmailVacation() bool {
-	return s.automatic == "auto-replied" && s.precedence == "bulk" && s.m.Header.Has("X-Autoreply") &&
-		strings.HasSuffix(field(s.m, "Message-ID"), "@mail.gmail.com>")
+	return s.automatic == "auto-replied" && s.m.Header.Has("X-Autoreply") && strings.HasSuffix(field(s.m, "Message-ID"), "@mail.gmail.com>")
 }
 
 func (s *signs) isTicket() bool { return s.desk || hasTicket(s.subjectText) }

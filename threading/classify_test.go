@@ -489,6 +489,22 @@ func TestClassify(t *testing.T) {
 			rules: []string{"auto_submitted", "x_autoreply"},
 		},
 		{
+			name: "robot of a help desk on Gmail",
+			lines: []string{
+				"From: ben@example.org", "Subject: Re: Offer [Ticket#1118974]", "Auto-Submitted: auto-replied", "Message-ID: <CA+1@mail.gmail.com>",
+			},
+			kind: mailbox.KindAutoReply, sub: threading.SubTicketRobot, level: mailbox.LevelCertain,
+			rules: []string{"auto_submitted"},
+		},
+		{
+			name: "answer of Exchange, with the number of our ticket",
+			lines: []string{
+				"From: ben@example.org", "Subject: Offer [Ticket#1118974]", "X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent",
+			},
+			kind: mailbox.KindAutoReply, sub: threading.SubOther, level: mailbox.LevelHigh,
+			rules: []string{"exchange_generated"},
+		},
+		{
 			name: "rule of a mailbox, with the number of our ticket",
 			lines: []string{
 				"From: ben@example.org", "Subject: [Ticket#10123] Offer", "X-Auto-Response-Suppress: All", "X-MS-Exchange-Inbox-Rules-Loop: ben@example.org",

@@ -107,7 +107,7 @@ func rangesOn(between string) bool {
 // behind it must not make something else of it, as "the 4th quarter".
 func readDay(ts []token, at int) (day, used int) {
 	day, used = ts[at].number, 1
-	if day < 1 || day > 31 || len(ts[at].text) > 2 {
+	if day < 1 {
 		return 0, 0
 	}
 	rest := ts[at+1:]
@@ -161,7 +161,7 @@ func nextDay(today time.Time, day int) time.Time {
 		month++
 	}
 	t := time.Date(today.Year(), month, day, 0, 0, 0, 0, time.UTC)
-	if t.Day() != day { // 31 June
+	if t.Day() != day { // 31 June, 45
 		return time.Time{}
 	}
 	return t

@@ -53,6 +53,7 @@ func TestUntil(t *testing.T) {
 		{"Estou fora até segunda-feira.", "2026-03-02"},
 		{"Estou ausente e volto na terça-feira.", "2026-03-03"},
 		{"Estou de férias até quarta-feira, 11 de março.", "2026-03-11"},
+		{"I have been away since Monday and go on with my leave until Thursday.", "2026-03-05"},
 		{"I am away until Wednesday. We work Monday to Friday.", "2026-03-04"},
 
 		{"I am out of the office. Our hours are Monday through Friday, 9am to 5pm.", ""},
@@ -60,6 +61,7 @@ func TestUntil(t *testing.T) {
 		{"Nous sommes absents. Nos bureaux sont ouverts du lundi au vendredi.", ""},
 		{"We are closed. Monday 8:00 to Friday 17:00 we are here.", ""},
 		{"I am out of the office until the 4th quarter.", ""},
+		{"I am out of the office until the 45th.", ""},
 		{"I am out of the office until the 27th.", ""}, // today, or in a month?
 		{"I am away until the 31st.", ""},              // of March, or at the end of February?
 		{"Estoy fuera hasta las 14.", ""},              // an hour

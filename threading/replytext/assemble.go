@@ -19,12 +19,12 @@ func assemble(lines []line) Reply {
 	}
 	r := Reply{Openers: l.openers, Quoted: quoted(lines, l.kinds)}
 	passages := ownPassages(lines, l)
-	opener := slices.Index(l.kinds, kindOpener)
-	var texts []passage // those that say something
+	opener := slices.Index(l.kinds, kindOpener) // what is quoted below it is history, not what the author cites
+	var texts []passage                         // those that say something
 	var signature []string
 	for k := range passages {
 		p := &passages[k]
-		if len(texts) > 0 && opener >= 0 && opener < p.start && p.end <= l.forward && onlySignature(lines[p.start:p.signature]) {
+		if opener >= 0 && opener < p.start && len(texts) > 0 && onlySignature(lines[p.start:p.signature]) {
 			p.signature = p.start
 		}
 		if s := text(lines, p.signature, p.end); s != "" {

@@ -125,9 +125,6 @@ func (r *renderer) startTag(tag atom.Atom, a attributes) {
 	case atom.Hr:
 		if !r.hidden {
 			r.breakLine()
-			if a.quotes(tag) == quoteRest && r.depth == 0 {
-				r.rest = true
-			}
 			r.lines = append(r.lines, line{depth: r.depth, soft: r.soft, mark: markRule, rest: r.rest})
 		}
 		return

@@ -192,12 +192,10 @@ func distrustSignatures(lines []line) {
 // within one: where there are none beside it but a salutation, and a sentence in it.
 // It reports whether it did.
 func trustless(lines []line, kinds []kind) bool {
-	own, sentences := 0, false
+	sentences := false
 	for i, k := range kinds {
 		switch {
-		case k == kindOwn && own == 0 && strings.HasSuffix(lines[i].plain, ","):
-			own++
-		case k == kindOwn:
+		case k == kindOwn && !strings.HasSuffix(lines[i].plain, ","):
 			return false
 		case k == kindSignature:
 			sentences = sentences || saysSomething(lines[i].plain)
@@ -217,6 +215,5 @@ func trustless(lines []line, kinds []kind) bool {
 // saysSomething reports whether a line reads like a sentence, and like nothing that
 // stands in a signature.
 func saysSomething(s string) bool {
-	words := len(strings.Fields(s))
-	return words >= 3 && strings.ContainsAny(s[len(s)-1:], ".?!") && !deviceLine(s) && !notice(s) && !contact(s) && !valediction(s)
+	return len(strings.Fields(s)) >= 3 && strings.ContainsAny(s[len(s)-1:], ".?!") && !notice(s) && !valediction(s)
 }

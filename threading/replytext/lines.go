@@ -81,26 +81,21 @@ func gluedAt(l *line) int {
 		return at
 	}
 	head := clip(l.text, maxOpenerLine)
-	for i, verbs := 0, 0; verbs < maxGlued; {
+	for i := 0; ; {
 		colon := strings.IndexByte(head[i:], ':')
 		if colon < 0 {
-			break
+			return -1
 		}
 		i += colon + 1
-		rest := strings.TrimLeft(l.text[i:], " ")
-		if !endsWithVerb(head[:i-1]) || rest == "" || rest[0] == '/' {
+		if !endsWithVerb(head[:i-1]) || strings.TrimSpace(l.text[i:]) == "" {
 			continue
 		}
-		verbs++
-		if p := parsePhrase(plain(head[:i])); p.date.timed && p.named() && p.introduces(false) {
+		if p := parsePhrase(plain(head[:i])); p.date.timed && p.introduces(false) {
 			return i
 		}
+		return -1 // an opener ends with its first verb
 	}
-	return -1
 }
-
-// maxGlued is how many verbs of a line are looked at.
-const maxGlued = 3
 
 // joinLinks takes the end of a link that was wrapped within quoted text for
 // quoted, too.

@@ -268,7 +268,7 @@ func (p *phrase) introduces(deeper bool) bool {
 	if !p.leading() {
 		return false
 	}
-	if p.framed && p.date.timed {
+	if p.framed {
 		return true
 	}
 	colon := endsWithColon(p.s) || p.attributed
