@@ -180,7 +180,7 @@ func wantSpans(t *testing.T, db *sql.DB) (entries int) {
 func TestSeenMailIsForgotten(t *testing.T) {
 	t.Parallel()
 	onAll(t, func(t *testing.T, d database) {
-		store, _ := migrated(t, d)
+		store, db := migrated(t, d)
 		sends := store.Sends()
 		see := func(key string, at time.Time) {
 			t.Helper()
@@ -200,6 +200,10 @@ func TestSeenMailIsForgotten(t *testing.T) {
 		entries, err := sends.Entries(t.Context(), sendsLog, time.Time{})
 		if err != nil || len(entries) != 6 {
 			t.Errorf("%d entries, %v, want 6", len(entries), err)
+		}
+		var spans int
+		if err := db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM mailtether_log_spans`).Scan(&spans); err != nil || spans != 2 {
+			t.Errorf("%d spans, %v, want 2", spans, err)
 		}
 		answer, err := sends.Decide(t.Context(), sendAsk("key", quota.Window{Per: quota.Horizon, Max: 6}))
 		if err != nil || answer.Allowed || answer.Usage[0].Used != 6 || !answer.Usage[0].NotBefore.Equal(now.Add(23*time.Hour)) {

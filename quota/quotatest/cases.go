@@ -107,6 +107,16 @@ func cases() []testCase {
 			b.wantUsed(at.Add(time.Second), 2, 2)
 			b.refused(b.start.Add(quota.Horizon), b.entry("c", at.Add(time.Second), 1), messages(2, quota.Horizon), w)
 		}},
+		{"its own place delays no repeat", func(b *bench) {
+			for i := range 6 { // nine recipients
+				b.allowed(b.entry(fmt.Sprint(i), b.start.Add(time.Duration(i)*time.Hour), 1+i%2))
+			}
+			for key, hours := range map[string]time.Duration{"0": 3, "2": 3, "3": 2, "5": 2} {
+				e := b.entry(key, b.start.Add(6*time.Hour), 1)
+				b.refused(b.start.Add(hours*time.Hour+quota.Horizon), e, messages(3, quota.Horizon))
+				b.refused(b.start.Add(hours*time.Hour+quota.Horizon), e, recipients(4, quota.Horizon))
+			}
+		}},
 		{"settling moves a place to a later time once", func(b *bench) {
 			w := messages(1, time.Hour)
 			b.allowed(b.entry("a", b.start, 1), w)

@@ -72,7 +72,8 @@
 //
 //	mailtether:{log:TENANT:KIND:NAME}:times                  sorted set: "-" (open) or "+" (settled) and key, by time
 //	mailtether:{log:TENANT:KIND:NAME}:more                   sorted set: recipients above one ":" key, by time
-//	mailtether:{log:TENANT:KIND:NAME}:above                  hash: key, recipients above one; and their sum
+//	mailtether:{log:TENANT:KIND:NAME}:above                  hash: key, recipients above one
+//	mailtether:{log:TENANT:KIND:NAME}:spans                  hash: time in 2^26 microseconds, recipients above one in that span
 //	mailtether:{log:TENANT:KIND:NAME}:state                  hash: version, document
 //	mailtether:{calls:PROVIDER:APP:TENANT:MAILBOX}:state     hash: ends of pauses, times at which buckets are full
 //	mailtether:{calls:PROVIDER:APP:TENANT:MAILBOX}:steps     hash: budget ":" time, units that count until then
@@ -89,8 +90,8 @@
 // # Memory
 //
 // With keys of 32 bytes, an entry takes about 50 bytes in logs of up to 128
-// entries, and 135 in larger ones; one with several recipients 145 and 355. Three
-// keys come to about 300 bytes. So 100,000 mailboxes that send 100 messages a day
+// entries, and 135 in larger ones; one with several recipients 145 and 355. Four
+// keys come to about 400 bytes. So 100,000 mailboxes that send 100 messages a day
 // take some 600 MB, and with the logs of groups as much again for each group that
 // a message counts in. The calls of a mailbox take up to 4 KB for each of their
 // budgets while they go on, and nothing soon after.

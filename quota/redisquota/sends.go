@@ -27,7 +27,7 @@ const keysFor = quota.Retention + 22*time.Hour
 
 // logKeys returns the keys of a log, in the order of log.lua.
 func (s *Sends) logKeys(l quota.Log) []string {
-	return s.store.keys([]string{"log", string(l.Tenant), string(l.Kind), l.Name}, "times", "more", "above", "state")
+	return s.store.keys([]string{"log", string(l.Tenant), string(l.Kind), l.Name}, "times", "more", "above", "spans", "state")
 }
 
 // Decide implements [quota.Store].

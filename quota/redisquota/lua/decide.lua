@@ -23,35 +23,34 @@ local function nth(before, n)
   return tonumber(redis.call('ZRANGE', TIMES, rank, rank, 'WITHSCORES')[2])
 end
 
--- sum adds up what the entries with several recipients in a range of time have
--- above one.
-local function sum(from, to)
+-- in_spans returns for each span with entries after t what those with several
+-- recipients have above one, without the own one. It looks at the entries of the
+-- span that t is in, and at the sums of the spans behind it. Spans are named by
+-- their digits: some interpreters make room for all numbers below a number.
+local function in_spans(t)
+  local edge, above = span_of(t), {}
+  local sums = redis.call('HGETALL', SPANS)
+  for i = 1, #sums, 2 do
+    if tonumber(sums[i]) > edge then above[sums[i]] = tonumber(sums[i + 1]) end
+  end
   local n = 0
-  for _, m in ipairs(redis.call('ZRANGEBYSCORE', MORE, from, to)) do
+  for _, m in ipairs(redis.call('ZRANGEBYSCORE', MORE, '(' .. digits(t), digits(end_of(edge)))) do
     n = n + tonumber(m:match('^%d+'))
   end
-  return n
-end
-
--- above returns that sum for the entries after t, without the own one. It looks at
--- those before or those after, whichever are fewer.
-local function above(t)
-  local n
-  if 2 * redis.call('ZCOUNT', MORE, '-inf', digits(t)) < redis.call('ZCARD', MORE) then
-    n = tonumber(redis.call('HGET', ABOVE, '') or 0) - sum('-inf', digits(t))
-  else
-    n = sum('(' .. digits(t), '+inf')
+  if n > 0 then above[digits(edge)] = n end
+  if own and own.at > t and own.above > 0 then
+    local span = digits(span_of(own.at))
+    above[span] = above[span] - own.above
   end
-  if own and own.at > t then n = n - own.above end
-  return n
+  return above
 end
 
--- several returns the entries with more than one recipient and a time after t,
--- without the own one: their times, and for each the sum of the recipients above
--- one up to it.
-local function several(t)
+-- several returns the entries with more than one recipient and a time after t, up
+-- to one, without the own one: their times, and for each the sum of the recipients
+-- above one up to it.
+local function several(t, up_to)
   local times, sums = {}, {[0] = 0}
-  local found = redis.call('ZRANGEBYSCORE', MORE, '(' .. digits(t), '+inf', 'WITHSCORES')
+  local found = redis.call('ZRANGEBYSCORE', MORE, '(' .. digits(t), digits(up_to), 'WITHSCORES')
   local skip = own and digits(own.above) .. ':' .. key
   for i = 1, #found, 2 do
     if found[i] ~= skip then
@@ -65,16 +64,43 @@ end
 -- freed returns the time of the entry after t that has to leave last to free
 -- `excess` recipients. When the first i of the entries with several recipients
 -- are out, the rest of the excess is as many entries; the more of the ones, the
--- fewer of the others, so the best i is where these come to the same time.
-local function freed(t, before, messages, excess)
-  local times, sums = several(t)
+-- fewer of the others, so the best i is where these come to the same time. Of
+-- the entries with several recipients, those of the span in which enough are out
+-- matter.
+local function freed(t, messages, excess, above)
+  local spans = {}
+  for span in pairs(above) do spans[#spans + 1] = tonumber(span) end
+  table.sort(spans)
+  local sums = {[0] = 0}
+  for i, span in ipairs(spans) do sums[i] = sums[i - 1] + above[digits(span)] end
+
+  local before = redis.call('ZCOUNT', TIMES, '-inf', digits(t))
+  local function out(i) -- messages and recipients after t, up to the end of the i-th span
+    if i == 0 then return 0, 0 end
+    local n = redis.call('ZCOUNT', TIMES, '-inf', digits(end_of(spans[i]))) - before
+    if own and own.at > t and own.at <= end_of(spans[i]) then n = n - 1 end
+    return n, n + sums[i]
+  end
+  local low, high = 0, #spans + 1
+  while high - low > 1 do
+    local middle = math.floor((low + high) / 2)
+    if select(2, out(middle)) < excess then low = middle else high = middle end
+  end
+  if low > 0 then
+    local gone, recipients = out(low)
+    t, messages, excess = end_of(spans[low]), messages - gone, excess - recipients
+    before = redis.call('ZCOUNT', TIMES, '-inf', digits(t))
+  end
+
+  local times, sums = {}, {[0] = 0}
+  if spans[high] then times, sums = several(t, end_of(spans[high])) end
   local function others(i)
     local rest = excess - sums[i]
     if rest <= 0 then return -math.huge end
     if rest > messages then return math.huge end
     return nth(before, rest)
   end
-  local low, high = 0, #times + 1
+  low, high = 0, #times + 1
   while high - low > 1 do
     local middle = math.floor((low + high) / 2)
     if others(middle) <= times[middle] then high = middle else low = middle end
@@ -93,9 +119,10 @@ local function look(w, t)
     local excess = messages + 1 - w.max
     return messages, excess, function() return nth(before, excess) end
   end
-  local used = messages + above(t)
+  local above, used = in_spans(t), messages
+  for _, n in pairs(above) do used = used + n end
   local excess = used + recipients - w.max
-  return used, excess, function() return freed(t, before, messages, excess) end
+  return used, excess, function() return freed(t, messages, excess, above) end
 end
 
 local windows, arg = {}, 8
