@@ -149,8 +149,8 @@ var causeWords = causes{
 
 // missingWords tell that a server looked for the mailbox: so Yandex, Gmail, qmail
 // and hostedemail.com say it beside 5.7.1 (sample mail of
-// Mail::DeliveryStatus::BounceParser and Chatwoot, read 2026-11-26). The other words for unknown users are what relays and filters
-// like to say.
+// Mail::DeliveryStatus::BounceParser and Chatwoot, read 2026-11-26). The other
+// words for unknown users are what relays and filters like to say.
 var missingWords = []string{"no such user", "no mailbox found", "mailbox not found", "mail-box not found", "user does not exist", "mailbox does not exist"}
 
 // unavailableWords are what RFC 5321 proposes for the reply 550, where nothing

@@ -108,13 +108,25 @@ func cases() []testCase {
 			b.refused(b.start.Add(quota.Horizon), b.entry("c", at.Add(time.Second), 1), messages(2, quota.Horizon), w)
 		}},
 		{"its own place delays no repeat", func(b *bench) {
-			for i := range 6 { // nine recipients
-				b.allowed(b.entry(fmt.Sprint(i), b.start.Add(time.Duration(i)*time.Hour), 1+i%2))
+			several := []int{1, 2, 1, 3, 1, 2, 2, 1}
+			for i, n := range several {
+				b.allowed(b.entry(fmt.Sprint(i), b.start.Add(time.Duration(i)*20*time.Second), n))
 			}
-			for key, hours := range map[string]time.Duration{"0": 3, "2": 3, "3": 2, "5": 2} {
-				e := b.entry(key, b.start.Add(6*time.Hour), 1)
-				b.refused(b.start.Add(hours*time.Hour+quota.Horizon), e, messages(3, quota.Horizon))
-				b.refused(b.start.Add(hours*time.Hour+quota.Horizon), e, recipients(4, quota.Horizon))
+			for key := range several {
+				e := b.entry(fmt.Sprint(key), b.start.Add(10*time.Hour), 1)
+				left, leftRecipients := len(several)-1, 13-several[key]
+				for i, n := range several {
+					if i == key {
+						continue
+					}
+					room := b.start.Add(time.Duration(i)*20*time.Second + quota.Horizon)
+					b.refused(room, e, messages(left, quota.Horizon))
+					left--
+					for range n {
+						b.refused(room, e, recipients(leftRecipients, quota.Horizon))
+						leftRecipients--
+					}
+				}
 			}
 		}},
 		{"settling moves a place to a later time once", func(b *bench) {

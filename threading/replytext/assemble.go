@@ -14,7 +14,7 @@ type passage struct {
 // assemble builds the reply from its lines.
 func assemble(lines []line) Reply {
 	l := label(lines)
-	if trustless(lines, l.kinds) {
+	if distrustBoxes(lines, l.kinds) {
 		l = label(lines)
 	}
 	r := Reply{Openers: l.openers, Quoted: quoted(lines, l.kinds)}

@@ -188,10 +188,10 @@ func distrustSignatures(lines []line) {
 	}
 }
 
-// trustless takes away all marks of signatures where the author's own words stand
-// within one: where there are none beside it but a salutation, and a sentence in it.
-// It reports whether it did.
-func trustless(lines []line, kinds []kind) bool {
+// distrustBoxes takes away all marks of signatures where the author's own words
+// stand within one: there are none beside it but a salutation, and a sentence is in
+// it. It reports whether it did.
+func distrustBoxes(lines []line, kinds []kind) bool {
 	sentences := false
 	for i, k := range kinds {
 		switch {

@@ -76,7 +76,6 @@ local function freed(t, messages, excess, above)
 
   local before = redis.call('ZCOUNT', TIMES, '-inf', digits(t))
   local function out(i) -- messages and recipients after t, up to the end of the i-th span
-    if i == 0 then return 0, 0 end
     local n = redis.call('ZCOUNT', TIMES, '-inf', digits(end_of(spans[i]))) - before
     if own and own.at > t and own.at <= end_of(spans[i]) then n = n - 1 end
     return n, n + sums[i]
