@@ -352,10 +352,20 @@ func (s *Sends) SetState(ctx context.Context, l quota.Log, st quota.State) (bool
 // it waits for other writers, until ctx ends.
 func (s *Store) atomic(ctx context.Context, f func(*sql.Conn) error) error {
 	begin := "BEGIN"
-	if s.dialect == PostgreSQL {
+	switch s.dialect {
+	case PostgreSQL:
 		// Who waited for a row has to see what the one before has written, whatever
 		// level the host has made the default.
 		begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+	case SQLite:
+		// There is one writer at a time, and who waits for a lock of SQLite tries
+		// again now and then, while others come first: here they stand in line.
+		select {
+		case s.writer <- struct{}{}:
+			defer func() { <-s.writer }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return s.retry(ctx, func() error {
 		conn, err := s.db.Conn(ctx)

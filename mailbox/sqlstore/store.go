@@ -39,6 +39,7 @@ type Store struct {
 	database
 	leaseTTL time.Duration
 	swept    struct{ states, leases, calls, logs atomic.Int64 } // Unix seconds
+	writer   chan struct{}                                      // in SQLite, holds one element during a transaction of atomic
 }
 
 // New returns a Store on db, which stays the host's to configure and close. It
@@ -57,7 +58,7 @@ func New(db *sql.DB, d Dialect, o Options) (*Store, error) {
 	if o.LeaseTTL < minLeaseTTL || o.LeaseTTL > maxLeaseTTL {
 		return nil, mailbox.Invalid("Options.LeaseTTL", "1 second to 1 hour", "is out of range")
 	}
-	return &Store{database: database{db: db, dialect: d}, leaseTTL: o.LeaseTTL}, nil
+	return &Store{database: database{db: db, dialect: d}, leaseTTL: o.LeaseTTL, writer: make(chan struct{}, 1)}, nil
 }
 
 // Accounts returns the store of accounts.
