@@ -17,10 +17,11 @@
 // query for the reason), so that nothing holds a lock for longer than that, no
 // two operations can deadlock, and any number of processes can share a database.
 // There are three exceptions. What changes a log of [Sends], and the steps of
-// [Calls], are short transactions, which hold the row of the log or the state. [Index.Add] of a message
-// that is there already reads it and writes the union, and does so again if
-// somebody else was faster. And in SQLite, which has no statement that changes two
-// tables, each write of an Index is a transaction of two or three statements.
+// [Calls], are short transactions, which hold the row of the log or the state; in
+// SQLite those of a process stand in line. [Index.Add] of a message that is there
+// already reads it and writes the union, and does so again if somebody else was
+// faster. And in SQLite, which has no statement that changes two tables, each write
+// of an Index is a transaction of two or three statements.
 //
 // # Schema
 //

@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,6 +53,51 @@ func TestNew(t *testing.T) {
 				t.Errorf("New: %v, want mailbox.ClassInvalid that names %s", err, test.field)
 			}
 		})
+	}
+}
+
+// unreachable is a database that nobody reaches.
+type unreachable struct{}
+
+var errUnreachable = errors.New("unreachable")
+
+func (unreachable) Connect(context.Context) (driver.Conn, error) { return nil, errUnreachable }
+func (unreachable) Driver() driver.Driver                        { return nil }
+
+// In SQLite a transaction waits for the one before it, until its context ends;
+// PostgreSQL has rows to wait for.
+func TestTransactionsStandInLine(t *testing.T) {
+	t.Parallel()
+	for _, d := range dialects {
+		for _, ends := range []bool{false, true} { // the context, or the one before
+			synctest.Test(t, func(t *testing.T) {
+				db := sql.OpenDB(unreachable{})
+				defer db.Close()
+				store, err := New(db, d, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				store.writer <- struct{}{}
+				done := make(chan error, 1)
+				go func() { done <- store.atomic(ctx, func(*sql.Conn) error { return nil }) }()
+				synctest.Wait()
+				if waits := len(done) == 0; waits != (d == SQLite) {
+					t.Errorf("%s: waits for the one before: %v", d, waits)
+				}
+				want := errUnreachable
+				if ends && d == SQLite {
+					cancel()
+					want = context.Canceled
+				} else {
+					<-store.writer
+				}
+				if err := <-done; !errors.Is(err, want) {
+					t.Errorf("%s: %v, want %v", d, err, want)
+				}
+			})
+		}
 	}
 }
 
