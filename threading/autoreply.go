@@ -244,7 +244,9 @@ func opensSubject(rest string) bool {
 	return prefixed
 }
 
-// absenceEndings end the subject of an absence note that Notes writes.
+// absenceEndings end the subject of an absence note that Notes writes; when the
+// author returns may stand behind it in brackets (subjects of 2012 and 2013 in an
+// archive, read 2026-11-26).
 var absenceEndings = []string{" is out of the office", " is out of office", " ist außer haus", " est absent", " is afwezig"}
 
 func (s *signs) endsAbsent() bool {

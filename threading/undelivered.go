@@ -27,7 +27,8 @@ func (s *signs) bounce() (mailbox.Verdict, bool) {
 	switch {
 	case s.sender == senderDaemon:
 		t.add(mailbox.LevelMedium, "daemon_sender", "From")
-	case s.m.Header.Has("X-MS-Exchange-Transport-Rules-Notification"): // somebody is told that a rule has matched
+	case s.m.Header.Has("X-MS-Exchange-Transport-Rules-Notification"):
+		// Somebody is told that a rule has matched (mail of 2025 to a list, read 2026-11-26).
 	case s.sender == senderPostmaster && (s.nullPath || s.automatic != "" || result != outcomeUnknown):
 		t.add(mailbox.LevelMedium, "postmaster_sender", "From")
 	case s.namedDelivery() && (s.nullPath || s.automatic != "" || result != outcomeUnknown):

@@ -47,6 +47,8 @@ func TestUntil(t *testing.T) {
 		{"I'm out of the office until the 14th.", "2026-03-14"},
 		{"I will be back on the 3rd and read mail then.", "2026-03-03"},
 		{"Ich bin ab dem 14. wieder da.", "2026-03-14"},
+		{"Ik ben afwezig tot de 14e.", "2026-03-14"},
+		{"Je suis absent jusqu'au 1er.", "2026-03-01"},
 		{"Ich bin bis zum 28. im Urlaub.", "2026-02-28"},
 		{"Je suis absent jusqu'au 14 inclus.", "2026-03-14"},
 		{"Estoy de vacaciones hasta el 14.", "2026-03-14"},

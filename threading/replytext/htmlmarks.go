@@ -21,8 +21,9 @@ const (
 )
 
 // classes are those by which mail clients mark quotations and signatures: Gmail,
-// Thunderbird, Yahoo, Proton, Zoho, Tuta, Front, Superhuman, Freshdesk, Alibaba's
-// mail, Notion Mail, Zendesk and Outlook on phones (well known).
+// Thunderbird, Yahoo, Proton, Zoho, Tuta, Front, Superhuman and Outlook on phones
+// (well known), Freshdesk, Alibaba's mail, Notion Mail and Zendesk (tests of a
+// public project, read 2026-11-26).
 var classes = map[string]quoting{
 	"gmail_quote_container":               quoteGmail,
 	"gmail_attr":                          quoteAttribution,
